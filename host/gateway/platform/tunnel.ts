@@ -1,0 +1,146 @@
+/**
+ * What the platform gives the gateway's runtime: a way in and out for IP packets, UDP sockets, name look-ups,
+ * forwards, and an undo for all of it. The runtime sees one shape, whichever of the three modes serves it.
+ *
+ * How a runtime uses it:
+ *
+ * ```ts
+ * const outside = await joinOutside();                 // rootless.ts: defined only in the inner process
+ * const choice = outside?.choice ?? (await chooseMode({ forced }));
+ * if (choice.mode === 'rootless' && outside === undefined) {
+ *   const inner = await startInner({ arguments: ['up', '--inner'], payload, choice, log });
+ *   process.exitCode = await inner.exited;             // the outer process only supervises
+ * } else {
+ *   const tunnel = await openTunnel({ ...request, choice, outside });   // PreUp hooks, TUN, UDP sockets
+ *   // make Device and pump over tunnel.tun or tunnel.device and tunnel.sockets, start them
+ *   await tunnel.configure();                          // addresses, MTU, link up, DNS, routes, forwards, PostUp
+ *   ...
+ *   await tunnel.close();                              // PreDown, everything in reverse order, PostDown
+ * }
+ * ```
+ */
+
+import type { Socket as UdpSocket } from 'node:dgram';
+import type { Log, PacketDevice, Resolver } from '../../../src/ports.js';
+import type { ForwardLimits } from './forward-limits.js';
+import type { ForwardRule } from './forward-rule.js';
+import type { Listener } from './listener.js';
+
+/**
+ * - `tun`: a TUN interface in the network namespace the program was started in. Needs CAP_NET_ADMIN.
+ * - `rootless`: a TUN interface in a user and network namespace of our own; the outside is reached by forwards.
+ * - `minimal`: no interface at all; user space answers ping and carries UDP forwards.
+ */
+export type TunnelMode = 'tun' | 'rootless' | 'minimal';
+
+export interface ModeChoice {
+  readonly mode: TunnelMode;
+  /** One sentence for the owner: why this mode. */
+  readonly reason: string;
+  /** The better modes that could not be had, best first, each with the reason. */
+  readonly rejected: readonly { readonly mode: TunnelMode; readonly reason: string }[];
+}
+
+/** The part of a wg-quick file that concerns the interface. All addresses are text. */
+export interface InterfaceSettings {
+  /** With prefix length (`10.0.0.1/24`); without one it is a host address, as for wg-quick. */
+  readonly addresses: readonly string[];
+  /** Bytes. Absent: taken from the route to the endpoints, less 80. */
+  readonly mtu: number | undefined;
+  /** Routing table for the routes: `auto`, `off`, or a table's number or name. */
+  readonly table: string;
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly preUp: readonly string[];
+  readonly postUp: readonly string[];
+  readonly preDown: readonly string[];
+  readonly postDown: readonly string[];
+  /** AllowedIPs of all peers, `address/prefix`. */
+  readonly routes: readonly string[];
+  /** Literal addresses of the peers' endpoints, as far as known; only the MTU depends on them. */
+  readonly endpoints: readonly string[];
+  /** SO_MARK of the UDP sockets; 0 for none. A default route then chooses one by itself. */
+  readonly fwmark: number;
+}
+
+/** The tunnel's UDP sockets on one port, bound and receiving nothing yet (no `message` listener). */
+export interface UdpSockets {
+  readonly port: number;
+  readonly v4: UdpSocket | undefined;
+  readonly v6: UdpSocket | undefined;
+}
+
+export interface TunDescriptor {
+  /** Readable and writable file descriptor, opened non-blocking. */
+  readonly descriptor: number;
+  /** Each packet is preceded by a 10-byte virtio-net header and TSO is on. */
+  readonly vnetHeader: boolean;
+}
+
+export interface TunnelRequest {
+  readonly interfaceName: string;
+  readonly choice: ModeChoice;
+  /** The inner process's line to the outer one, from `joinOutside()`; absent in `tun` and `minimal` mode. */
+  readonly outside?: Outside | undefined;
+  readonly settings: InterfaceSettings;
+  /** 0: any free port. */
+  readonly listenPort: number;
+  /** Ask for IFF_VNET_HDR; where it is refused a plain TUN is opened and `tun.vnetHeader` says so. */
+  readonly vnetHeader: boolean;
+  /** Outside listener -> through the tunnel to the target. */
+  readonly forwards: readonly ForwardRule[];
+  /** Listener on the tunnel's addresses -> outside service. */
+  readonly exposes: readonly ForwardRule[];
+  readonly forwardLimits?: Partial<ForwardLimits> | undefined;
+  readonly log: Log;
+  /** Directory (0700) for the list of changes that heals a crash. `undefined`: none is kept. */
+  readonly stateDirectory: string | undefined;
+}
+
+export interface Tunnel {
+  readonly mode: TunnelMode;
+  readonly reason: string;
+  readonly interfaceName: string;
+  /** Inner MTU in bytes; settled when `configure` resolves, 1420 before. */
+  readonly mtu: number;
+  /** `tun` and `rootless`. */
+  readonly tun: TunDescriptor | undefined;
+  /** `minimal`. */
+  readonly device: PacketDevice | undefined;
+  readonly sockets: UdpSockets;
+  /** Looks names up where there is a network: in the outer process when this one lives in a namespace. */
+  readonly resolver: Resolver;
+  /** Called when somebody changes the interface's MTU. */
+  onMtu: ((mtu: number) => void) | undefined;
+
+  /**
+   * Everything after "packets can flow": addresses, MTU, link up, DNS, routes, forwards, PostUp. Rejects with a
+   * `GatewayError` after taking everything back (and after `close`) when any step fails.
+   */
+  configure(): Promise<void>;
+  /** Brings the routes in line with a new list of AllowedIPs (reload). */
+  setRoutes(routes: readonly string[]): Promise<void>;
+  /** New sockets on another port (`wg set listen-port`); the old ones are closed once the new ones are bound. */
+  rebind(port: number): Promise<UdpSockets>;
+  /** Marks the current and later UDP sockets (SO_MARK). Rejects in the modes that cannot. */
+  setMark(mark: number): Promise<void>;
+  /** Sends one ICMP echo through the tunnel; milliseconds until the answer, `undefined` when none came in time. */
+  ping(address: string, timeout: number): Promise<number | undefined>;
+  /** Takes everything back, newest first. Safe to call twice and at any moment. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** What only the network namespace outside can do. In `tun` and `minimal` mode that is this very process. */
+export interface Outside {
+  readonly choice: ModeChoice;
+  /** What `startInner` was given as `payload`: configuration with its secrets, passed through a pipe. */
+  readonly payload: unknown;
+  bindUdp(port: number): Promise<UdpSockets>;
+  readonly resolver: Resolver;
+  /** Opens the outside listeners of the forwards in this process, whose connections then start in it. */
+  listen(rule: ForwardRule): Promise<Listener>;
+  /** Hands a listener made here to the outer process, which connects its clients to the rule's target. */
+  serve(rule: ForwardRule, listener: Listener): Promise<void>;
+  /** The outer process is gone or asks us to leave. */
+  onGone: ((reason: string) => void) | undefined;
+}
