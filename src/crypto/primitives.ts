@@ -4,6 +4,8 @@
  *
  * Every method writes into arrays that the caller owns and keeps no reference to any argument.
  * All lengths and offsets are bytes. Comparisons of tags and shared secrets are constant time.
+ * `out` may be the same array as any input; its length is exactly the result's. A buffer too small for what is
+ * asked, or an array of the wrong size, is a mistake of the caller and throws a RangeError that shows sizes only.
  */
 export interface Primitives {
   /** Short name shown in status and benchmarks. */
