@@ -22,6 +22,7 @@
 
 import type { Socket as UdpSocket } from 'node:dgram';
 import type { Log, PacketDevice, Resolver } from '../../../src/ports.js';
+import type { TunDescriptor } from '../offload/tun-open.js';
 import type { ForwardLimits } from './forward-limits.js';
 import type { ForwardRule } from './forward-rule.js';
 import type { Listener } from './listener.js';
@@ -70,13 +71,6 @@ export interface UdpSockets {
   readonly v6: UdpSocket | undefined;
 }
 
-export interface TunDescriptor {
-  /** Readable and writable file descriptor, opened non-blocking. */
-  readonly descriptor: number;
-  /** Each packet is preceded by a 10-byte virtio-net header and TSO is on. */
-  readonly vnetHeader: boolean;
-}
-
 export interface TunnelRequest {
   readonly interfaceName: string;
   readonly choice: ModeChoice;
@@ -85,7 +79,7 @@ export interface TunnelRequest {
   readonly settings: InterfaceSettings;
   /** 0: any free port. */
   readonly listenPort: number;
-  /** Ask for IFF_VNET_HDR; where it is refused a plain TUN is opened and `tun.vnetHeader` says so. */
+  /** Ask for IFF_VNET_HDR; where it is refused a plain TUN is opened and `tun.offload` says so. */
   readonly vnetHeader: boolean;
   /** Outside listener -> through the tunnel to the target. */
   readonly forwards: readonly ForwardRule[];
@@ -103,7 +97,10 @@ export interface Tunnel {
   readonly interfaceName: string;
   /** Inner MTU in bytes; settled when `configure` resolves, 1420 before. */
   readonly mtu: number;
-  /** `tun` and `rootless`. */
+  /**
+   * `tun` and `rootless`. `close` deletes the interface, which ends a blocked read with EFAULT, and then closes
+   * the descriptor: nobody else closes it.
+   */
   readonly tun: TunDescriptor | undefined;
   /** `minimal`. */
   readonly device: PacketDevice | undefined;

@@ -1,0 +1,193 @@
+/**
+ * The interface's life as in wg-quick: PreUp, addresses, MTU, up, DNS, routes, PostUp; then PreDown, everything
+ * back in reverse order, PostDown. Each change goes to the undo list before it is made.
+ */
+
+import { readFileSync } from 'node:fs';
+import type { Log } from '../../../src/ports.js';
+import { EXIT, GatewayError } from '../errors.js';
+import { requireProgram, run } from './command.js';
+import { freeTable, setDefaultRoute } from './default-route.js';
+import { setDns } from './dns.js';
+import { runHook } from './hooks.js';
+import { linkMtu, measureMtu } from './mtu.js';
+import { type Prefix, parsePrefix, prefixText } from './prefix.js';
+import { planRoutes, type RoutePlan } from './routes.js';
+import type { InterfaceSettings } from './tunnel.js';
+import type { UndoList, UndoStep } from './undo.js';
+
+export interface InterfaceContext {
+  readonly name: string;
+  readonly settings: InterfaceSettings;
+  readonly undo: UndoList;
+  readonly log: Log;
+  /** The namespace is our own: a default route harms nobody, and name servers are not ours to set. */
+  readonly isolated: boolean;
+  /** Marks the UDP sockets; called when a default route needs a mark and none was configured. */
+  readonly setMark: (mark: number) => Promise<void>;
+}
+
+/** Throws when an interface of this name exists: whoever made it, it is not ours to change. */
+export function requireFreeName(name: string): void {
+  if (interfaceExists(name)) {
+    throw new GatewayError(
+      EXIT.alreadyRunning,
+      `an interface named ${name} exists already; stop what made it, remove it with "ip link delete ${name}", or use another name`,
+    );
+  }
+}
+
+/** In the network namespace of this process, which /sys need not show. */
+export function interfaceExists(name: string): boolean {
+  return readFileSync('/proc/self/net/dev', 'latin1')
+    .split('\n')
+    .some((line) => line.trimStart().startsWith(`${name}:`));
+}
+
+export class TunnelInterface {
+  private readonly context: InterfaceContext;
+  private plan: RoutePlan = { routes: [], defaults: [], table: undefined };
+  private readonly defaultSteps = new Map<4 | 6, UndoStep[]>();
+  private mark = 0;
+  private hooksRegistered = false;
+  private up = false;
+
+  constructor(context: InterfaceContext) {
+    this.context = context;
+    this.mark = context.settings.fwmark;
+    requireProgram('ip', 'iproute2');
+  }
+
+  /** Before the interface exists. */
+  async preUp(): Promise<void> {
+    await this.hooks(this.context.settings.preUp, 'PreUp');
+  }
+
+  /** Right after the TUN descriptor was opened. */
+  created(): void {
+    this.context.undo.add({ kind: 'link', name: this.context.name });
+  }
+
+  /** Everything up to PostUp; the MTU that was set, in bytes. Leaves taking back to the caller. */
+  async configure(): Promise<number> {
+    const { name, settings, isolated, undo, log } = this.context;
+    for (const address of settings.addresses) {
+      const prefix = parsePrefix(address);
+      await run('ip', [`-${prefix.family}`, 'address', 'add', prefixText(prefix), 'dev', name]);
+    }
+    const mtu = settings.mtu ?? (await measureMtu(settings.endpoints));
+    await run('ip', ['link', 'set', 'dev', name, 'mtu', String(mtu), 'up']);
+    if (!isolated) await setDns(name, settings.dns, settings.dnsSearch, undo, log);
+    else if (settings.dns.length > 0) {
+      log.write('info', 'dns-not-set', { reason: 'rootless: the system keeps its own name servers' });
+    }
+    await this.setRoutes(settings.routes);
+    await this.hooks(settings.postUp, 'PostUp');
+    this.registerPostDown();
+    this.up = true;
+    return mtu;
+  }
+
+  /** Adds what is new and deletes what is gone. */
+  async setRoutes(allowedIps: readonly string[]): Promise<void> {
+    const { name, settings, isolated } = this.context;
+    // Alone in a namespace, a default route is a route like any other.
+    const table = isolated && settings.table !== 'off' ? 'main' : settings.table;
+    const next = planRoutes(allowedIps, settings.addresses, table);
+    const before = this.plan;
+    const beforeTexts = new Set(before.routes.map(prefixText));
+    const nextTexts = new Set(next.routes.map(prefixText));
+    const gone = before.routes.filter((route) => !nextTexts.has(prefixText(route)));
+    const added = next.routes.filter((route) => !beforeTexts.has(prefixText(route)));
+    this.plan = next;
+    await routeBatch('delete', gone, name, next.table);
+    await routeBatch('add', added, name, next.table);
+    for (const family of before.defaults) {
+      if (!next.defaults.includes(family)) await this.dropDefault(family);
+    }
+    for (const family of next.defaults) {
+      if (!before.defaults.includes(family)) await this.addDefault(family);
+    }
+  }
+
+  /** The interface's MTU now; somebody may have changed it. */
+  async currentMtu(): Promise<number> {
+    return linkMtu(this.context.name);
+  }
+
+  /** PreDown; what comes after is the undo list's. Failures are logged: nothing keeps a tunnel from going down. */
+  async preDown(): Promise<void> {
+    if (!this.up) return;
+    this.up = false;
+    const { name, settings, log } = this.context;
+    for (const hook of settings.preDown) {
+      try {
+        await runHook(hook, name, 'PreDown');
+      } catch (error) {
+        log.write('warn', 'hook-failed', { reason: (error as Error).message });
+      }
+    }
+  }
+
+  private async addDefault(family: 4 | 6): Promise<void> {
+    const { name, settings, undo, log, setMark } = this.context;
+    const size = undo.size;
+    if (this.mark === 0) this.mark = await freeTable();
+    await setMark(this.mark);
+    await setDefaultRoute(name, family, this.mark, settings.addresses.map(parsePrefix), undo, log);
+    this.defaultSteps.set(family, undo.since(size));
+  }
+
+  private async dropDefault(family: 4 | 6): Promise<void> {
+    const { name, undo } = this.context;
+    undo.retract(this.defaultSteps.get(family) ?? []);
+    this.defaultSteps.delete(family);
+    await run('ip', [`-${family}`, 'route', 'delete', 'default', 'dev', name, 'table', String(this.mark)]);
+  }
+
+  private async hooks(hooks: readonly string[], phase: string): Promise<void> {
+    // From the first hook on there may be something that only PostDown takes back.
+    if (hooks.length > 0) this.registerPostDown();
+    for (const hook of hooks) await runHook(hook, this.context.name, phase);
+  }
+
+  private registerPostDown(): void {
+    if (this.hooksRegistered) return;
+    this.hooksRegistered = true;
+    const { name, settings, undo } = this.context;
+    for (const script of settings.postDown) undo.addLast({ kind: 'hook', script, interfaceName: name });
+  }
+}
+
+/** One `ip` process however many routes there are. They vanish with the interface, so none needs a reverse. */
+async function routeBatch(
+  verb: 'add' | 'delete',
+  routes: readonly Prefix[],
+  name: string,
+  table: string | undefined,
+): Promise<void> {
+  for (const family of [4, 6] as const) {
+    const own = routes.filter((route) => route.family === family);
+    if (own.length === 0) continue;
+    const lines = own.map(
+      (route) =>
+        `route ${verb} ${prefixText(route)} dev ${name}${table === undefined ? '' : ` table ${table}`}\n`,
+    );
+    try {
+      await run('ip', [`-${family}`, '-batch', '-'], lines.join(''));
+    } catch (error) {
+      throw routeError(error as Error, own);
+    }
+  }
+}
+
+/** `ip -batch` tells the number of the line that failed; the owner wants the route. */
+function routeError(error: Error, routes: readonly Prefix[]): Error {
+  const line = /Command failed -:(\d+)/.exec(error.message);
+  if (line === null) return error;
+  const route = prefixText(routes[Number(line[1]) - 1]);
+  const why = /File exists/.test(error.message)
+    ? 'another interface has this very route; take it out of AllowedIPs or set Table = off'
+    : error.message.replace(/^ip [^:]*: /, '').replace(/;? ?Command failed.*/, '');
+  return new GatewayError(EXIT.system, `cannot set the route ${route}: ${why}`);
+}

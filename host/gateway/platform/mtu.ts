@@ -1,0 +1,48 @@
+/** The inner MTU when the configuration names none. */
+
+import { run } from './command.js';
+
+/** IPv6 header 40, UDP header 8, WireGuard's header 16 and tag 16: the most a packet grows by on its way. */
+export const TUNNEL_OVERHEAD = 80;
+/** Ethernet's payload less the overhead; also wireguard-go's default. */
+export const DEFAULT_MTU = 1420;
+const ETHERNET_MTU = 1500;
+
+/**
+ * As wg-quick: the greatest MTU among the routes to the endpoints, else that of the default route, else Ethernet's,
+ * less the overhead. Must be asked before the tunnel's own routes are set.
+ */
+export async function measureMtu(endpoints: readonly string[]): Promise<number> {
+  let greatest = 0;
+  for (const endpoint of endpoints) {
+    greatest = Math.max(greatest, await mtuOf(['route', 'get', endpoint]));
+  }
+  if (greatest === 0) greatest = await mtuOf(['route', 'show', 'default']);
+  return (greatest || ETHERNET_MTU) - TUNNEL_OVERHEAD;
+}
+
+/** The first route that `ip` answers with: its own MTU, else its link's; 0 when there is none. */
+async function mtuOf(query: readonly string[]): Promise<number> {
+  let answer: string;
+  try {
+    answer = await run('ip', query);
+  } catch {
+    // No route there now: nothing to learn from this endpoint.
+    return 0;
+  }
+  const route = answer.split('\n', 1)[0];
+  const own = / mtu (?:lock )?(\d+)/.exec(route);
+  if (own !== null) return Number(own[1]);
+  const device = / dev (\S+)/.exec(route);
+  return device === null ? 0 : linkMtu(device[1]);
+}
+
+/** A link's MTU in bytes; 0 when there is no such link. */
+export async function linkMtu(name: string): Promise<number> {
+  try {
+    const mtu = / mtu (\d+)/.exec(await run('ip', ['link', 'show', 'dev', name]));
+    return mtu === null ? 0 : Number(mtu[1]);
+  } catch {
+    return 0;
+  }
+}

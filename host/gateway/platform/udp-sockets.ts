@@ -1,0 +1,125 @@
+/** The tunnel's UDP sockets: IPv4 and IPv6 apart, on one port, so that each has its own family's options. */
+
+import { createSocket, type Socket } from 'node:dgram';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { getSystemErrorName } from 'node:util';
+import { EXIT, GatewayError, messageOf, systemCode } from '../errors.js';
+import { callOnDescriptor } from '../offload/ioctl-helper.js';
+import type { UdpSockets } from './tunnel.js';
+
+/** A free IPv4 port may be taken for IPv6; how often another one is tried. */
+const PORT_ATTEMPTS = 16;
+/** The kernel has no IPv6, or it is switched off. */
+const NO_IPV6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT']);
+
+const SOL_SOCKET = 1;
+const SO_MARK = 36;
+
+/** Binds both families to `port` (0: any free one). A machine without IPv6 has `v6` undefined. */
+export async function bindUdpSockets(port: number): Promise<UdpSockets> {
+  for (let attempt = 1; ; attempt++) {
+    const v4 = await bind('udp4', port);
+    try {
+      return { port: v4.address().port, v4, v6: await bindIpv6(v4.address().port) };
+    } catch (error) {
+      v4.close();
+      if (port !== 0 || attempt === PORT_ATTEMPTS) throw error;
+    }
+  }
+}
+
+export function closeUdpSockets(sockets: UdpSockets): void {
+  for (const socket of [sockets.v4, sockets.v6]) {
+    try {
+      socket?.close();
+    } catch {
+      // closed already, by whoever reads from it
+    }
+  }
+}
+
+async function bindIpv6(port: number): Promise<Socket | undefined> {
+  try {
+    return await bind('udp6', port);
+  } catch (error) {
+    if (NO_IPV6.has(systemCode((error as Error).cause) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+function bind(type: 'udp4' | 'udp6', port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({ type, ipv6Only: type === 'udp6' });
+    socket.once('error', (error) => {
+      socket.close();
+      reject(bindError(error, port));
+    });
+    socket.bind({ port, exclusive: true }, () => {
+      socket.removeAllListeners('error');
+      // ICMP errors surface here; the reader listens for itself, and without it they must not end the process.
+      socket.on('error', () => {});
+      resolve(socket);
+    });
+  });
+}
+
+function bindError(error: unknown, port: number): GatewayError {
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return new GatewayError(
+        EXIT.portTaken,
+        `UDP port ${port} is taken by another program ("ss -ulpn" shows which); choose another ListenPort or leave it out`,
+        { cause: error },
+      );
+    case 'EACCES':
+      return new GatewayError(
+        EXIT.permission,
+        `UDP port ${port} may be bound by root only; choose a ListenPort of 1024 or more`,
+        { cause: error },
+      );
+    default:
+      return new GatewayError(EXIT.system, `cannot bind UDP port ${port}: ${messageOf(error)}`, {
+        cause: error,
+      });
+  }
+}
+
+/** Sets SO_MARK (0: none), so that policy rules can tell the tunnel's own datagrams. Needs CAP_NET_ADMIN. */
+export function markUdpSockets(sockets: UdpSockets, mark: number): void {
+  for (const socket of [sockets.v4, sockets.v6]) {
+    if (socket === undefined) continue;
+    const descriptor = descriptorOf(socket, sockets.port);
+    const [result] = callOnDescriptor(descriptor, [
+      { kind: 'setsockopt', level: SOL_SOCKET, option: SO_MARK, value: mark },
+    ]);
+    if (result.errno !== 0) {
+      const code = getSystemErrorName(-result.errno);
+      throw new GatewayError(
+        code === 'EPERM' ? EXIT.permission : EXIT.system,
+        `cannot set the firewall mark ${mark} on the UDP socket: ${code}; it takes CAP_NET_ADMIN`,
+      );
+    }
+  }
+}
+
+/**
+ * The descriptor behind a bound socket. Node keeps it private; the kernel tells it: /proc/self/net/udp has the inode
+ * of the socket on that port, /proc/self/fd the descriptor with that inode.
+ */
+function descriptorOf(socket: Socket, port: number): number {
+  const table = socket.address().family === 'IPv6' ? '/proc/self/net/udp6' : '/proc/self/net/udp';
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const inodes = new Set<string>();
+  for (const line of readFileSync(table, 'latin1').split('\n').slice(1)) {
+    const fields = line.trim().split(/\s+/);
+    if (fields[1]?.endsWith(local)) inodes.add(`socket:[${fields[9]}]`);
+  }
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      if (inodes.has(readlinkSync(`/proc/self/fd/${name}`))) return Number(name);
+    } catch {
+      // the descriptor of the directory itself, closed meanwhile
+    }
+  }
+  throw new GatewayError(EXIT.system, `cannot find the descriptor of UDP port ${port} in /proc`);
+}
