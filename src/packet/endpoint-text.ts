@@ -43,18 +43,18 @@ export function parseEndpoint(text: string, zoneIndex?: ZoneIndex): EndpointText
     if (close < 0) return wrong('the closing bracket is missing', FORM);
     host = text.slice(1, close);
     const rest = text.slice(close + 1);
-    if (rest === '') return wrong('the port is missing', `write [${host}]:51820`);
+    if (rest === '') return withoutPort(host);
     if (!rest.startsWith(':')) return wrong('something other than ":port" follows the bracket', FORM);
     portText = rest.slice(1);
     if (!host.includes(':')) return wrong('brackets hold something other than an IPv6 address', FORM);
   } else {
     const colon = text.lastIndexOf(':');
-    if (colon < 0) return wrong('the port is missing', text === '' ? FORM : `write ${text}:51820`);
+    if (colon < 0) return withoutPort(text);
     host = text.slice(0, colon);
     portText = text.slice(colon + 1);
     if (host.includes(':')) {
       return parseScopedAddress(text) !== undefined
-        ? wrong('the port is missing', `write [${text}]:51820`)
+        ? withoutPort(text)
         : wrong('an IPv6 address stands without brackets', FORM);
     }
   }
@@ -81,6 +81,14 @@ export function formatEndpoint(records: Uint8Array, at: number, zoneName?: ZoneN
   const scope = endpointScope(records, at);
   const zone = scope === 0 ? '' : `%${zoneName?.(scope) ?? scope}`;
   return `[${formatAddress(records, address, 16)}${zone}]:${port}`;
+}
+
+/** Repeats the host only when it surely is one: what else stands here might be a key that slipped a line. */
+function withoutPort(host: string): EndpointText {
+  const address = parseScopedAddress(host)?.address;
+  const isName = host.includes('.') && hostNameMistake(host) === undefined;
+  const right = address?.length === 16 ? `[${host}]` : address !== undefined || isName ? host : undefined;
+  return wrong('the port is missing', right === undefined ? FORM : `write ${right}:51820`);
 }
 
 function addressWithZone(host: string, port: number, zoneIndex: ZoneIndex | undefined): EndpointText {

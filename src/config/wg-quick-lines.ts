@@ -1,0 +1,96 @@
+/** The line structure of wg-quick text: sections, settings, comments, and where each stands. */
+
+/** A piece of text and where it begins; lines and columns count from 1. */
+export interface Placed {
+  readonly text: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface Setting {
+  readonly key: Placed;
+  readonly value: Placed;
+}
+
+export type Line =
+  /** `[Name]`; the text is the name without its brackets. */
+  | { readonly kind: 'section'; readonly name: Placed }
+  | { readonly kind: 'setting'; readonly setting: Setting }
+  /** Neither; the text is not kept, for it may be a key. */
+  | { readonly kind: 'other'; readonly line: number; readonly column: number };
+
+/**
+ * Splits a file into its lines, leaving out blank ones and comments. As in wg-quick, `#` begins a comment anywhere,
+ * also in a command. Ends of line may be LF, CRLF or CR; a byte order mark is skipped.
+ */
+export function readLines(text: string): Line[] {
+  const lines: Line[] = [];
+  const start = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+  let number = 1;
+  for (let at = start; at <= text.length; number++) {
+    const end = endOfLine(text, at);
+    const line = readLine(text.slice(at, end), number);
+    if (line !== undefined) lines.push(line);
+    at = end + (text.charCodeAt(end) === 13 && text.charCodeAt(end + 1) === 10 ? 2 : 1);
+  }
+  return lines;
+}
+
+/** The parts of a comma-separated value, each trimmed and placed. An empty value has none. */
+export function splitList(value: Placed): Placed[] {
+  if (value.text === '') return [];
+  const parts: Placed[] = [];
+  let at = 0;
+  for (const part of value.text.split(',')) {
+    parts.push(trimmed(part, value.line, value.column + at));
+    at += part.length + 1;
+  }
+  return parts;
+}
+
+/** The words of a value between commas and spaces, as the shell in wg-quick takes them apart; none is empty. */
+export function splitWords(value: Placed): Placed[] {
+  const words: Placed[] = [];
+  for (const part of splitList(value)) {
+    let at = 0;
+    for (const word of part.text.split(/[ \t]/)) {
+      if (word !== '') words.push({ text: word, line: part.line, column: part.column + at });
+      at += word.length + 1;
+    }
+  }
+  return words;
+}
+
+function endOfLine(text: string, from: number): number {
+  let end = from;
+  while (end < text.length) {
+    const code = text.charCodeAt(end);
+    if (code === 10 || code === 13) break;
+    end++;
+  }
+  return end;
+}
+
+function readLine(raw: string, number: number): Line | undefined {
+  const hash = raw.indexOf('#');
+  const line = trimmed(hash < 0 ? raw : raw.slice(0, hash), number, 1);
+  if (line.text === '') return undefined;
+  if (line.text.startsWith('[')) {
+    if (!line.text.endsWith(']')) return { kind: 'other', line: number, column: line.column };
+    return { kind: 'section', name: trimmed(line.text.slice(1, -1), number, line.column + 1) };
+  }
+  const equals = line.text.indexOf('=');
+  if (equals < 0) return { kind: 'other', line: number, column: line.column };
+  return {
+    kind: 'setting',
+    setting: {
+      key: trimmed(line.text.slice(0, equals), number, line.column),
+      value: trimmed(line.text.slice(equals + 1), number, line.column + equals + 1),
+    },
+  };
+}
+
+function trimmed(text: string, line: number, column: number): Placed {
+  const front = text.trimStart();
+  return { text: front.trimEnd(), line, column: column + text.length - front.length };
+}
