@@ -3,13 +3,14 @@ import type { Batch } from '../../src/packet/batch.js';
 import { ENDPOINT_BYTES, endpointFamily, endpointPort, FAMILY_IPV6 } from '../../src/packet/endpoint.js';
 import type { DatagramSocket } from '../../src/ports.js';
 import { systemCode } from './errors.js';
+import type { UdpSockets } from './platform/tunnel.js';
+import { closeUdpSockets } from './platform/udp-sockets.js';
 import { UdpAddresses } from './udp-addresses.js';
-import { closeUdp, type UdpPair } from './udp-bind.js';
 
 /** Datagrams that wait for the core; more are dropped, as a full socket buffer drops them. */
 const RECEIVE_QUEUE = 1024;
-/** Room for datagrams that the kernel could not take at once, in bytes. */
-const SEND_BACKLOG = 1 << 20;
+/** Room for datagrams on their way to the kernel, in bytes. */
+const SEND_BUFFER = 4 << 20;
 
 /** Why a destination could not be reached, in the system's words. */
 export interface SendFailure {
@@ -41,7 +42,7 @@ export class UdpSocket implements DatagramSocket {
   /** The last datagram that could not be sent, and why. */
   lastFailure: SendFailure | undefined;
 
-  private pair: UdpPair;
+  private sockets: UdpSockets;
   private readonly addresses = new UdpAddresses();
   private readonly waiting: (Buffer | undefined)[] = new Array(RECEIVE_QUEUE);
   private readonly sources = new Uint8Array(RECEIVE_QUEUE * ENDPOINT_BYTES);
@@ -49,25 +50,29 @@ export class UdpSocket implements DatagramSocket {
   private count = 0;
   private announced = false;
   private closed = false;
-  /** A datagram is copied here before it is sent: libuv keeps the bytes until a busy socket takes them. */
-  private readonly backlog = new Uint8Array(SEND_BACKLOG);
-  private backlogAt = 0;
+  /**
+   * Datagrams are copied here before they are sent: Node may keep the bytes after `send` has returned, while the
+   * batch is filled anew. The space is free again when none is on its way.
+   */
+  private readonly sending = new Uint8Array(SEND_BUFFER);
+  private sendingAt = 0;
+  private underWay = 0;
 
-  constructor(pair: UdpPair) {
-    this.pair = pair;
+  constructor(sockets: UdpSockets) {
+    this.sockets = sockets;
     this.attach();
   }
 
   get port(): number {
-    return this.pair.port;
+    return this.sockets.port;
   }
 
   /** Goes on with other sockets (another port). The old ones are closed by whoever made them, or by this. */
-  replace(pair: UdpPair): void {
-    const old = this.pair;
-    this.pair = pair;
+  replace(sockets: UdpSockets): void {
+    const old = this.sockets;
+    this.sockets = sockets;
     this.attach();
-    closeUdp(old);
+    closeUdpSockets(old);
   }
 
   receiveBatch(into: Batch): number {
@@ -102,31 +107,35 @@ export class UdpSocket implements DatagramSocket {
     this.closed = true;
     this.count = 0;
     this.waiting.fill(undefined);
-    closeUdp(this.pair);
+    closeUdpSockets(this.sockets);
   }
 
   private send(bytes: Uint8Array, offset: number, length: number, endpoints: Uint8Array, at: number): void {
     const address = this.addresses.text(endpoints, at);
-    const socket = endpointFamily(endpoints, at) === FAMILY_IPV6 ? this.pair.v6 : this.pair.v4;
+    const socket = endpointFamily(endpoints, at) === FAMILY_IPV6 ? this.sockets.v6 : this.sockets.v4;
     if (address === undefined || socket === undefined || this.closed) {
       this.counters.sendDropped++;
       return;
     }
-    if (this.backlogAt > 0 && this.queued() === 0) this.backlogAt = 0;
-    if (this.backlogAt + length > SEND_BACKLOG) {
+    if (this.sendingAt + length > SEND_BUFFER) {
       this.counters.sendDropped++;
       return;
     }
-    this.backlog.set(bytes.subarray(offset, offset + length), this.backlogAt);
-    socket.send(this.backlog, this.backlogAt, length, endpointPort(endpoints, at), address, this.sent);
-    if (socket.getSendQueueCount() > 0) this.backlogAt += length;
-  }
-
-  private queued(): number {
-    return (this.pair.v4?.getSendQueueCount() ?? 0) + (this.pair.v6?.getSendQueueCount() ?? 0);
+    this.sending.set(bytes.subarray(offset, offset + length), this.sendingAt);
+    try {
+      socket.send(this.sending, this.sendingAt, length, endpointPort(endpoints, at), address, this.sent);
+      this.underWay++;
+      this.sendingAt += length;
+    } catch {
+      // Closed under our hands; `onClosed` tells.
+      this.counters.sendDropped++;
+    }
   }
 
   private readonly sent = (error: Error | null): void => {
+    // Sockets that were replaced may answer late, hence the bound.
+    this.underWay = Math.max(0, this.underWay - 1);
+    if (this.underWay === 0) this.sendingAt = 0;
     if (error === null) return;
     this.counters.sendFailed++;
     const { address, port } = error as Error & { address?: string; port?: number };
@@ -135,7 +144,7 @@ export class UdpSocket implements DatagramSocket {
   };
 
   private attach(): void {
-    for (const socket of [this.pair.v4, this.pair.v6]) {
+    for (const socket of [this.sockets.v4, this.sockets.v6]) {
       if (socket === undefined) continue;
       socket.on('message', this.received);
       // ICMP errors and the like: UDP says nothing is certain, so nothing ends here.
@@ -143,7 +152,7 @@ export class UdpSocket implements DatagramSocket {
         this.counters.sendFailed++;
       });
       socket.on('close', () => {
-        if (!this.closed && (socket === this.pair.v4 || socket === this.pair.v6)) {
+        if (!this.closed && (socket === this.sockets.v4 || socket === this.sockets.v6)) {
           this.onClosed?.('the UDP socket was closed');
         }
       });

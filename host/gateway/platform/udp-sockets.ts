@@ -49,7 +49,12 @@ async function bindIpv6(port: number): Promise<Socket | undefined> {
 
 function bind(type: 'udp4' | 'udp6', port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket({ type, ipv6Only: type === 'udp6' });
+    const socket = createSocket({
+      type,
+      ipv6Only: type === 'udp6',
+      // Only literal addresses come here. Without this Node asks its resolver about every datagram sent.
+      lookup: (address, _options, done) => done(null, address, type === 'udp6' ? 6 : 4),
+    });
     socket.once('error', (error) => {
       socket.close();
       reject(bindError(error, port));
