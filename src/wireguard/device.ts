@@ -1,0 +1,457 @@
+/**
+ * A WireGuard interface without I/O: datagrams and packets in, datagrams and packets out, time from the clock
+ * that was passed in. The host calls `seal` and `open` with batches, `advance` when `nextDeadline` is due, and
+ * sends what is in `outbox` after each call.
+ */
+
+import { keyToBase64 } from '../crypto/key-text.js';
+import type { Primitives } from '../crypto/primitives.js';
+import { Batch, TAILROOM } from '../packet/batch.js';
+import { copyEndpoint, ENDPOINT_BYTES } from '../packet/endpoint.js';
+import { IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, ipLength, ipVersion } from '../packet/ip.js';
+import type { Clock, Log } from '../ports.js';
+import { AllowedIps } from './allowedips.js';
+import { PADDING_MULTIPLE, TIMING, type Timing } from './constants.js';
+import type { DeviceContext } from './context.js';
+import { DeviceCounters } from './counters.js';
+import { DeadlineHeap } from './deadline-heap.js';
+import { HandshakeProcessor } from './handshake-processor.js';
+import { IndexTable } from './index-table.js';
+import { Keypair, type KeypairObserver } from './keypair.js';
+import { LIMITS, type Limits } from './limits.js';
+import {
+  DATA_COUNTER,
+  DATA_HEADER_BYTES,
+  DATA_MIN_BYTES,
+  DATA_OVERHEAD_BYTES,
+  DATA_RECEIVER,
+  messageType,
+  readU32,
+  TYPE_DATA,
+  writeU32,
+} from './messages.js';
+import { type Handshake, Noise } from './noise.js';
+import { Peer } from './peer.js';
+import type { TimestampSource } from './tai64n.js';
+import type { PeerTimers } from './timers.js';
+
+export interface DeviceOptions {
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+  readonly timestamps: TimestampSource;
+  readonly log?: Log;
+  readonly limits?: Partial<Limits>;
+  readonly timing?: Partial<Timing>;
+  readonly keypairs?: KeypairObserver;
+}
+
+const NO_AD = new Uint8Array(0);
+const IPV4_SOURCE = 12;
+const IPV4_DESTINATION = 16;
+const IPV6_SOURCE = 8;
+const IPV6_DESTINATION = 24;
+
+export class Device {
+  /** Largest inner packet, bytes; padding never makes a packet longer than this. */
+  mtu = 1420;
+  readonly limits: Limits;
+  readonly timing: Timing;
+  readonly counters = new DeviceCounters();
+  readonly allowedIps: AllowedIps;
+  /** What the device itself sends: handshakes, cookies, keepalives, packets that waited. */
+  readonly outbox: Batch;
+  /** Called when the outbox is full, or was filled by a call other than `seal`, `open` and `advance`. */
+  onOutbox: (() => void) | undefined;
+  /** Called when a peer's endpoint name should be looked up (again). */
+  onResolve: ((peer: Peer) => void) | undefined;
+  /** Called when `nextDeadline` moved nearer. */
+  onDeadline: (() => void) | undefined;
+  readonly #primitives: Primitives;
+  readonly #clock: Clock;
+  readonly #observer: KeypairObserver | undefined;
+  readonly #noise: Noise;
+  readonly #indices: IndexTable<Handshake | Keypair>;
+  readonly #heap = new DeadlineHeap<PeerTimers>();
+  readonly #peersById: (Peer | undefined)[] = [];
+  readonly #freeIds: number[] = [];
+  readonly #peersByKey = new Map<string, Peer>();
+  readonly #context: DeviceContext;
+  readonly #handshakes: HandshakeProcessor;
+  readonly #random = new Uint8Array(4);
+  #privateKey: Uint8Array | undefined;
+  #publicKey: Uint8Array | undefined;
+  /** Time of the host's call under way; NaN outside of one. */
+  #now = Number.NaN;
+
+  constructor(options: DeviceOptions) {
+    this.limits = { ...LIMITS, ...options.limits };
+    this.timing = { ...TIMING, ...options.timing };
+    this.#primitives = options.primitives;
+    this.#clock = options.clock;
+    this.#observer = options.keypairs;
+    this.#noise = new Noise(options.primitives, options.timestamps);
+    this.#indices = new IndexTable(options.primitives);
+    this.allowedIps = new AllowedIps(this.#peersById);
+    this.outbox = new Batch(this.limits.packetSize + DATA_OVERHEAD_BYTES, this.limits.outbox);
+    this.#context = this.#makeContext(options.log);
+    this.#handshakes = new HandshakeProcessor(this.#context, (publicKey) => this.peer(publicKey));
+  }
+
+  // ---- configuration ----
+
+  get privateKey(): Uint8Array | undefined {
+    return this.#privateKey;
+  }
+
+  get publicKey(): Uint8Array | undefined {
+    return this.#publicKey;
+  }
+
+  /** Sets or removes the static key. Sessions under another key end; a peer with our own public key is removed. */
+  setPrivateKey(key: Uint8Array | undefined): void {
+    this.#privateKey?.fill(0);
+    this.#privateKey = undefined;
+    this.#publicKey = undefined;
+    this.#noise.eraseIdentity();
+    if (key) {
+      this.#privateKey = key.slice();
+      this.#publicKey = new Uint8Array(32);
+      this.#primitives.x25519PublicKey(this.#publicKey, key);
+      this.#noise.setIdentity(this.#privateKey, this.#publicKey);
+      const self = this.peer(this.#publicKey);
+      if (self) this.removePeer(self);
+    }
+    this.#handshakes.setIdentity(this.#publicKey);
+    for (const peer of this.#peersByKey.values()) peer.identityChanged();
+  }
+
+  get peerCount(): number {
+    return this.#peersByKey.size;
+  }
+
+  peers(): Iterable<Peer> {
+    return this.#peersByKey.values();
+  }
+
+  peer(publicKey: Uint8Array): Peer | undefined {
+    return this.#peersByKey.get(keyToBase64(publicKey));
+  }
+
+  /** The peer with this key, made if new. Throws RangeError for our own key or past `limits.maxPeers`. */
+  addPeer(publicKey: Uint8Array): Peer {
+    const name = keyToBase64(publicKey);
+    const known = this.#peersByKey.get(name);
+    if (known) return known;
+    if (this.#publicKey && name === keyToBase64(this.#publicKey)) {
+      throw new RangeError('a peer cannot have the interface’s own public key');
+    }
+    if (this.#peersByKey.size >= this.limits.maxPeers) {
+      throw new RangeError(`no more than ${this.limits.maxPeers} peers (limit maxPeers)`);
+    }
+    const id = this.#freeIds.pop() ?? this.#peersById.length;
+    const peer = new Peer(this.#context, id, publicKey);
+    this.#peersById[id] = peer;
+    this.#peersByKey.set(name, peer);
+    return peer;
+  }
+
+  removePeer(peer: Peer): void {
+    if (this.#peersById[peer.id] !== peer) return;
+    this.allowedIps.removePeer(peer);
+    peer.close();
+    this.#peersById[peer.id] = undefined;
+    this.#freeIds.push(peer.id);
+    this.#peersByKey.delete(keyToBase64(peer.publicKey));
+  }
+
+  removeAllPeers(): void {
+    for (const peer of [...this.#peersByKey.values()]) this.removePeer(peer);
+  }
+
+  /** Erases every key. The device is of no further use. */
+  close(): void {
+    this.removeAllPeers();
+    this.setPrivateKey(undefined);
+    this.outbox.clear();
+  }
+
+  // ---- data ----
+
+  /** Seals IP packets in place and addresses them; what cannot be sent now is staged or dropped (length 0). */
+  seal(batch: Batch): void {
+    this.#enter();
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.length[i] > 0) this.#sealEntry(batch, i);
+    }
+    this.#leave();
+  }
+
+  /** Opens datagrams in place; all but packets for delivery end with length 0. Handshake messages are queued. */
+  open(batch: Batch): void {
+    this.#enter();
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.length[i] > 0) this.#openEntry(batch, i);
+    }
+    this.#leave();
+  }
+
+  /** Runs due timers and a bounded number of queued handshake messages. */
+  advance(): void {
+    this.#enter();
+    this.#handshakes.process();
+    for (let due = this.#heap.popDue(this.#now); due; due = this.#heap.popDue(this.#now)) due.fire(this.#now);
+    this.#leave();
+  }
+
+  /** Monotonic ms at which `advance` should be called; Infinity when nothing is due. */
+  nextDeadline(): number {
+    return this.#handshakes.waiting > 0 ? -Infinity : this.#heap.earliest;
+  }
+
+  /** True while handshake messages arrive faster than they are processed; cookies are then asked for. */
+  get underLoad(): boolean {
+    return this.#handshakes.underLoad;
+  }
+
+  // ---- for data planes of the host's own ----
+
+  /** Takes a message of type 1 to 3, already told apart by `messageType`. */
+  queueHandshake(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    endpoints: Uint8Array,
+    endpointAt: number,
+  ): void {
+    const first = this.#handshakes.waiting === 0;
+    this.#handshakes.queue(bytes, offset, length, endpoints, endpointAt);
+    if (first) this.onDeadline?.();
+  }
+
+  keypairByIndex(receiverIndex: number): Keypair | undefined {
+    const found = this.#indices.get(receiverIndex);
+    return found instanceof Keypair ? found : undefined;
+  }
+
+  /** Peer whose AllowedIPs hold the packet's destination. */
+  routeDestination(packet: Uint8Array, offset: number, length: number): Peer | undefined {
+    return this.#route(packet, offset, length, IPV4_DESTINATION, IPV6_DESTINATION);
+  }
+
+  routeSource(packet: Uint8Array, offset: number, length: number): Peer | undefined {
+    return this.#route(packet, offset, length, IPV4_SOURCE, IPV6_SOURCE);
+  }
+
+  /** Length of a packet with its padding (section 5.4.6): a multiple of 16, but never beyond the MTU. */
+  paddedLength(length: number): number {
+    const { mtu } = this;
+    const last = mtu > 0 && length > mtu ? length % mtu : length;
+    const padded = (last + PADDING_MULTIPLE - 1) & -PADDING_MULTIPLE;
+    return length - last + (mtu > 0 && padded > mtu ? mtu : padded);
+  }
+
+  #route(packet: Uint8Array, offset: number, length: number, at4: number, at6: number): Peer | undefined {
+    const version = ipVersion(packet, offset, length);
+    if (version === 4 && length >= IPV4_HEADER_BYTES) return this.allowedIps.lookup4(packet, offset + at4);
+    if (version === 6 && length >= IPV6_HEADER_BYTES) return this.allowedIps.lookup6(packet, offset + at6);
+    return undefined;
+  }
+
+  #sealEntry(batch: Batch, i: number): void {
+    const offset = batch.offset[i];
+    const length = batch.length[i];
+    batch.length[i] = 0;
+    const peer = this.routeDestination(batch.bytes, offset, length);
+    if (!peer) {
+      this.counters.noRoute++;
+      return;
+    }
+    const keypair = peer.keypairForSending();
+    if (!keypair) {
+      if (!peer.hasEndpoint) this.counters.noEndpoint++;
+      peer.stage(batch.bytes, offset, length);
+      return;
+    }
+    if (!peer.hasEndpoint) {
+      this.counters.noEndpoint++;
+      return;
+    }
+    this.#sealInPlace(batch, i, offset, length, peer, keypair);
+  }
+
+  /** The packet lies at `offset` with 16 bytes free before it and 31 behind it. */
+  #sealInPlace(batch: Batch, i: number, offset: number, length: number, peer: Peer, keypair: Keypair): void {
+    const padded = this.paddedLength(length);
+    const room = (i + 1) * batch.slotSize - offset;
+    if (padded + TAILROOM - PADDING_MULTIPLE > room || offset - i * batch.slotSize < DATA_HEADER_BYTES) {
+      this.counters.tooLarge++;
+      return;
+    }
+    if (!keypair.takeCounters(1)) return;
+    const { bytes } = batch;
+    bytes.fill(0, offset + length, offset + padded);
+    const start = offset - DATA_HEADER_BYTES;
+    writeU32(bytes, start, TYPE_DATA);
+    writeU32(bytes, start + DATA_RECEIVER, keypair.remoteIndex);
+    writeU32(bytes, start + DATA_COUNTER, keypair.takenLow);
+    writeU32(bytes, start + DATA_COUNTER + 4, keypair.takenHigh);
+    this.#primitives.aeadSeal(
+      keypair.sendKey,
+      keypair.takenLow,
+      keypair.takenHigh,
+      bytes,
+      offset,
+      padded,
+      NO_AD,
+    );
+    batch.offset[i] = start;
+    batch.length[i] = padded + DATA_OVERHEAD_BYTES;
+    copyEndpoint(batch.endpoints, i * ENDPOINT_BYTES, peer.endpoint, 0);
+    peer.noteSent(keypair, 1, batch.length[i], length > 0 ? 1 : 0);
+  }
+
+  #openEntry(batch: Batch, i: number): void {
+    const offset = batch.offset[i];
+    const length = batch.length[i];
+    batch.length[i] = 0;
+    const type = messageType(batch.bytes, offset, length);
+    if (type === TYPE_DATA) this.#openData(batch, i, offset, length);
+    else if (type !== 0) {
+      this.#handshakes.queue(batch.bytes, offset, length, batch.endpoints, i * ENDPOINT_BYTES);
+    } else this.counters.malformed++;
+  }
+
+  #openData(batch: Batch, i: number, offset: number, length: number): void {
+    const { bytes } = batch;
+    const { counters } = this;
+    const keypair = this.keypairByIndex(readU32(bytes, offset + DATA_RECEIVER));
+    if (!keypair) {
+      counters.unknownIndex++;
+      return;
+    }
+    if (keypair.expired(this.#now, this.timing)) {
+      counters.expiredKeys++;
+      return;
+    }
+    const low = readU32(bytes, offset + DATA_COUNTER);
+    const high = readU32(bytes, offset + DATA_COUNTER + 4);
+    const at = offset + DATA_HEADER_BYTES;
+    if (
+      !this.#primitives.aeadOpen(keypair.receiveKey, low, high, bytes, at, length - DATA_HEADER_BYTES, NO_AD)
+    ) {
+      counters.badTag++;
+      return;
+    }
+    // Only now: an unauthenticated counter must not move the window, a replay must not move the endpoint.
+    if (!keypair.replay.accept(low, high)) {
+      counters.replayed++;
+      return;
+    }
+    const inner = length - DATA_MIN_BYTES;
+    const { peer } = keypair;
+    peer.noteReceived(keypair, batch.endpoints, i * ENDPOINT_BYTES, 1, length, inner > 0 ? 1 : 0);
+    if (inner === 0) {
+      counters.keepalivesReceived++;
+      return;
+    }
+    const packet = ipLength(bytes, at, inner);
+    if (packet === 0) {
+      counters.badPacket++;
+      return;
+    }
+    if (this.routeSource(bytes, at, packet) !== peer) {
+      counters.wrongSource++;
+      return;
+    }
+    batch.offset[i] = at;
+    batch.length[i] = packet;
+  }
+
+  /** The host's calls see one time from start to end. */
+  #enter(): void {
+    this.#now = this.#clock.monotonic();
+  }
+
+  #leave(): void {
+    this.#now = Number.NaN;
+  }
+
+  #time(): number {
+    return Number.isNaN(this.#now) ? this.#clock.monotonic() : this.#now;
+  }
+
+  #claim(length: number, endpoint: Uint8Array): number {
+    const { outbox } = this;
+    if (outbox.full) this.onOutbox?.();
+    const i = outbox.claim(length);
+    if (i < 0) {
+      if (outbox.full) this.counters.outboxFull++;
+      else this.counters.tooLarge++;
+      return i;
+    }
+    copyEndpoint(outbox.endpoints, i * ENDPOINT_BYTES, endpoint, 0);
+    return i;
+  }
+
+  #sealToOutbox(peer: Peer, keypair: Keypair, packet: Uint8Array): void {
+    const i = this.#claim(packet.length, peer.endpoint);
+    if (i < 0) return;
+    const offset = this.outbox.start(i);
+    this.outbox.bytes.set(packet, offset);
+    this.outbox.length[i] = 0;
+    this.#sealInPlace(this.outbox, i, offset, packet.length, peer, keypair);
+  }
+
+  #makeContext(log: Log | undefined): DeviceContext {
+    const device = this;
+    return {
+      primitives: this.#primitives,
+      noise: this.#noise,
+      indices: this.#indices,
+      counters: this.counters,
+      timing: this.timing,
+      limits: this.limits,
+      log,
+      get hasPrivateKey() {
+        return device.#privateKey !== undefined;
+      },
+      now: () => this.#time(),
+      wall: () => this.#clock.wall(),
+      jitter: (most) => {
+        this.#primitives.random(this.#random);
+        return (readU32(this.#random, 0) / 0x1_0000_0000) * most;
+      },
+      nameOf: (peer) => `${keyToBase64(peer.publicKey).slice(0, 8)}…`,
+      schedule: (timers, at) => {
+        if (this.#heap.schedule(timers, at) && Number.isNaN(this.#now)) this.onDeadline?.();
+      },
+      unschedule: (timers) => this.#heap.remove(timers),
+      resolve: (peer) => this.onResolve?.(peer),
+      newKeypair: (peer, remoteIndex, isInitiator) => {
+        const index = this.#indices.fresh();
+        const keypair = new Keypair(peer, index, remoteIndex, isInitiator, this.#time(), this.limits);
+        this.#indices.set(index, keypair);
+        return keypair;
+      },
+      keypairInstalled: (keypair) => this.#observer?.keypairInstalled(keypair),
+      dropKeypair: (keypair) => {
+        this.#indices.delete(keypair.localIndex, keypair);
+        this.#observer?.keypairErased(keypair);
+        keypair.erase();
+      },
+      claimMessage: (length, endpoint) => {
+        const i = this.#claim(length, endpoint);
+        if (i < 0) return undefined;
+        const start = this.outbox.start(i);
+        return this.outbox.bytes.subarray(start, start + length);
+      },
+      abandonMessage: () => {
+        this.outbox.count--;
+      },
+      sealToOutbox: (peer, keypair, packet) => this.#sealToOutbox(peer, keypair, packet),
+      flushMessages: () => {
+        if (Number.isNaN(this.#now) && this.outbox.count > 0) this.onOutbox?.();
+      },
+    };
+  }
+}

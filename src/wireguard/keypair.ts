@@ -1,0 +1,161 @@
+/** Transport keys of one session, and the three of them a peer may hold at a time (paper, section 5.4.5). */
+
+import {
+  REJECT_AFTER_MESSAGES_HIGH,
+  REJECT_AFTER_MESSAGES_LOW,
+  REKEY_AFTER_MESSAGES_HIGH,
+  type Timing,
+} from './constants.js';
+import type { Limits } from './limits.js';
+import type { Peer } from './peer.js';
+import { ReplayFilter } from './replay.js';
+
+export class Keypair {
+  readonly peer: Peer;
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  readonly isInitiator: boolean;
+  /** Monotonic ms. */
+  readonly createdAt: number;
+  readonly sendKey = new Uint8Array(32);
+  readonly receiveKey = new Uint8Array(32);
+  readonly replay: ReplayFilter;
+  /** Next counter to send with. */
+  sendLow = 0;
+  sendHigh = 0;
+  /** First counter of the last `takeCounters`. */
+  takenLow = 0;
+  takenHigh = 0;
+  /** For a data plane that keeps keys elsewhere: where; -1 nowhere. */
+  slot = -1;
+  erased = false;
+
+  constructor(
+    peer: Peer,
+    localIndex: number,
+    remoteIndex: number,
+    isInitiator: boolean,
+    createdAt: number,
+    limits: Limits,
+  ) {
+    this.peer = peer;
+    this.localIndex = localIndex;
+    this.remoteIndex = remoteIndex;
+    this.isInitiator = isInitiator;
+    this.createdAt = createdAt;
+    this.replay = new ReplayFilter(limits.replayWindow);
+  }
+
+  /**
+   * Reserves `count` consecutive send counters, the first of which is then in `takenLow`/`takenHigh`. False, and
+   * nothing reserved, when one of them would reach Reject-After-Messages: a counter is never used twice.
+   */
+  takeCounters(count: number): boolean {
+    let low = this.sendLow + count;
+    let high = this.sendHigh;
+    if (low > 0xffff_ffff) {
+      low -= 0x1_0000_0000;
+      high++;
+      if (high > 0xffff_ffff) return false;
+    }
+    // `high:low` is the counter after the last one taken.
+    if (high === REJECT_AFTER_MESSAGES_HIGH && low > REJECT_AFTER_MESSAGES_LOW) return false;
+    this.takenLow = this.sendLow;
+    this.takenHigh = this.sendHigh;
+    this.sendLow = low;
+    this.sendHigh = high;
+    return true;
+  }
+
+  get sendExhausted(): boolean {
+    return this.sendHigh === REJECT_AFTER_MESSAGES_HIGH && this.sendLow >= REJECT_AFTER_MESSAGES_LOW;
+  }
+
+  /** True once a new handshake should follow the next packet sent (section 6.2). */
+  wantsRekeyOnSend(now: number, timing: Timing): boolean {
+    return (
+      this.sendHigh >= REKEY_AFTER_MESSAGES_HIGH ||
+      (this.isInitiator && now - this.createdAt > timing.rekeyAfterTime)
+    );
+  }
+
+  /** Likewise for the next packet received: early enough that the session does not die of one-way traffic. */
+  wantsRekeyOnReceive(now: number, timing: Timing): boolean {
+    const age = timing.rejectAfterTime - timing.keepaliveTimeout - timing.rekeyTimeout;
+    return this.isInitiator && now - this.createdAt > age;
+  }
+
+  expired(now: number, timing: Timing): boolean {
+    return this.erased || now - this.createdAt > timing.rejectAfterTime;
+  }
+
+  erase(): void {
+    this.erased = true;
+    this.sendKey.fill(0);
+    this.receiveKey.fill(0);
+  }
+}
+
+/** Told when keys come and go; a data plane in other memory copies and wipes them at these moments. */
+export interface KeypairObserver {
+  keypairInstalled(keypair: Keypair): void;
+  keypairErased(keypair: Keypair): void;
+}
+
+/** Previous, current and next key pair of a peer. Pairs that fall out are given to `drop`. */
+export class KeypairRing {
+  previous: Keypair | undefined;
+  current: Keypair | undefined;
+  next: Keypair | undefined;
+  readonly #drop: (keypair: Keypair) => void;
+
+  constructor(drop: (keypair: Keypair) => void) {
+    this.#drop = drop;
+  }
+
+  /**
+   * A pair we initiated may be used at once. One we answered waits as `next`, unused for sending, until the
+   * initiator's first packet under it proves that the keys are shared.
+   */
+  install(keypair: Keypair): void {
+    if (keypair.isInitiator) {
+      const oldPrevious = this.previous;
+      if (this.next) {
+        // The waiting pair is younger than the current one: it is the one the other end may still use.
+        const oldCurrent = this.current;
+        this.previous = this.next;
+        this.next = undefined;
+        if (oldCurrent) this.#drop(oldCurrent);
+      } else {
+        this.previous = this.current;
+      }
+      this.current = keypair;
+      if (oldPrevious) this.#drop(oldPrevious);
+      return;
+    }
+    const { next, previous } = this;
+    this.next = keypair;
+    this.previous = undefined;
+    if (next) this.#drop(next);
+    if (previous) this.#drop(previous);
+  }
+
+  /** Called for each authenticated message: moves `next` up on its first use. True when it did. */
+  confirm(keypair: Keypair): boolean {
+    if (keypair !== this.next) return false;
+    const { previous } = this;
+    this.previous = this.current;
+    this.current = keypair;
+    this.next = undefined;
+    if (previous) this.#drop(previous);
+    return true;
+  }
+
+  clear(): void {
+    const { previous, current, next } = this;
+    this.previous = this.current = this.next = undefined;
+    if (previous) this.#drop(previous);
+    if (current) this.#drop(current);
+    if (next) this.#drop(next);
+  }
+}
