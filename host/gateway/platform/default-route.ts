@@ -4,10 +4,11 @@
  * exact than a default route. The scheme is wg-quick's, so both get along on one machine.
  */
 
+import { formatAddress, formatPrefix, type Prefix } from '../../../src/packet/address.js';
 import type { Log } from '../../../src/ports.js';
 import { messageOf } from '../errors.js';
 import { findProgram, run } from './command.js';
-import { type Prefix, prefixText } from './prefix.js';
+import { familyOf } from './routes.js';
 import { acceptMarkedReplies } from './src-valid-mark.js';
 import type { UndoList, UndoStep } from './undo.js';
 
@@ -93,9 +94,10 @@ async function guardAddresses(
   }
   const address = family === 4 ? 'ip' : 'ip6';
   const guards = addresses
-    .filter((own) => own.family === family)
+    .filter((own) => familyOf(own) === family)
     .map(
-      (own) => `iifname != "${interfaceName}" ${address} daddr ${own.address} fib saddr type != local drop`,
+      (own) =>
+        `iifname != "${interfaceName}" ${address} daddr ${formatAddress(own.address)} fib saddr type != local drop`,
     );
   undo.add({ kind: 'command', program: 'nft', args: ['delete', 'table', ...table.split(' ')] });
   const rules = `table ${table} {
@@ -109,7 +111,7 @@ async function guardAddresses(
   } catch (error) {
     log.write('warn', 'firewall-not-set', {
       reason: messageOf(error),
-      addresses: addresses.map(prefixText).join(','),
+      addresses: addresses.map(formatPrefix).join(','),
     });
   }
 }

@@ -4,15 +4,15 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { formatPrefix, type Prefix } from '../../../src/packet/address.js';
 import type { Log } from '../../../src/ports.js';
 import { EXIT, GatewayError } from '../errors.js';
 import { requireProgram, run } from './command.js';
 import { freeTable, setDefaultRoute } from './default-route.js';
 import { setDns } from './dns.js';
 import { runHook } from './hooks.js';
-import { linkMtu, measureMtu } from './mtu.js';
-import { type Prefix, parsePrefix, prefixText } from './prefix.js';
-import { planRoutes, type RoutePlan } from './routes.js';
+import { linkMtu } from './mtu.js';
+import { familyOf, MAIN_TABLE, planRoutes, type RoutePlan } from './routes.js';
 import type { InterfaceSettings } from './tunnel.js';
 import type { UndoList, UndoStep } from './undo.js';
 
@@ -25,6 +25,8 @@ export interface InterfaceContext {
   readonly isolated: boolean;
   /** Marks the UDP sockets; called when a default route needs a mark and none was configured. */
   readonly setMark: (mark: number) => Promise<void>;
+  /** MTU by the routes to the endpoints, asked where those routes are. */
+  readonly measureMtu: (endpoints: readonly string[]) => Promise<number>;
 }
 
 /** Throws when an interface of this name exists: whoever made it, it is not ours to change. */
@@ -72,10 +74,9 @@ export class TunnelInterface {
   async configure(): Promise<number> {
     const { name, settings, isolated, undo, log } = this.context;
     for (const address of settings.addresses) {
-      const prefix = parsePrefix(address);
-      await run('ip', [`-${prefix.family}`, 'address', 'add', prefixText(prefix), 'dev', name]);
+      await run('ip', [`-${familyOf(address)}`, 'address', 'add', formatPrefix(address), 'dev', name]);
     }
-    const mtu = settings.mtu ?? (await measureMtu(settings.endpoints));
+    const mtu = settings.mtu ?? (await this.context.measureMtu(settings.endpoints));
     await run('ip', ['link', 'set', 'dev', name, 'mtu', String(mtu), 'up']);
     if (!isolated) await setDns(name, settings.dns, settings.dnsSearch, undo, log);
     else if (settings.dns.length > 0) {
@@ -89,16 +90,16 @@ export class TunnelInterface {
   }
 
   /** Adds what is new and deletes what is gone. */
-  async setRoutes(allowedIps: readonly string[]): Promise<void> {
+  async setRoutes(allowedIps: readonly Prefix[]): Promise<void> {
     const { name, settings, isolated } = this.context;
     // Alone in a namespace, a default route is a route like any other.
-    const table = isolated && settings.table !== 'off' ? 'main' : settings.table;
+    const table = isolated && settings.table !== 'off' ? MAIN_TABLE : settings.table;
     const next = planRoutes(allowedIps, settings.addresses, table);
     const before = this.plan;
-    const beforeTexts = new Set(before.routes.map(prefixText));
-    const nextTexts = new Set(next.routes.map(prefixText));
-    const gone = before.routes.filter((route) => !nextTexts.has(prefixText(route)));
-    const added = next.routes.filter((route) => !beforeTexts.has(prefixText(route)));
+    const beforeTexts = new Set(before.routes.map(formatPrefix));
+    const nextTexts = new Set(next.routes.map(formatPrefix));
+    const gone = before.routes.filter((route) => !nextTexts.has(formatPrefix(route)));
+    const added = next.routes.filter((route) => !beforeTexts.has(formatPrefix(route)));
     this.plan = next;
     await routeBatch('delete', gone, name, next.table);
     await routeBatch('add', added, name, next.table);
@@ -134,7 +135,7 @@ export class TunnelInterface {
     const size = undo.size;
     if (this.mark === 0) this.mark = await freeTable();
     await setMark(this.mark);
-    await setDefaultRoute(name, family, this.mark, settings.addresses.map(parsePrefix), undo, log);
+    await setDefaultRoute(name, family, this.mark, settings.addresses, undo, log);
     this.defaultSteps.set(family, undo.since(size));
   }
 
@@ -164,14 +165,14 @@ async function routeBatch(
   verb: 'add' | 'delete',
   routes: readonly Prefix[],
   name: string,
-  table: string | undefined,
+  table: number | undefined,
 ): Promise<void> {
   for (const family of [4, 6] as const) {
-    const own = routes.filter((route) => route.family === family);
+    const own = routes.filter((route) => familyOf(route) === family);
     if (own.length === 0) continue;
     const lines = own.map(
       (route) =>
-        `route ${verb} ${prefixText(route)} dev ${name}${table === undefined ? '' : ` table ${table}`}\n`,
+        `route ${verb} ${formatPrefix(route)} dev ${name}${table === undefined ? '' : ` table ${table}`}\n`,
     );
     try {
       await run('ip', [`-${family}`, '-batch', '-'], lines.join(''));
@@ -185,7 +186,7 @@ async function routeBatch(
 function routeError(error: Error, routes: readonly Prefix[]): Error {
   const line = /Command failed -:(\d+)/.exec(error.message);
   if (line === null) return error;
-  const route = prefixText(routes[Number(line[1]) - 1]);
+  const route = formatPrefix(routes[Number(line[1]) - 1]);
   const why = /File exists/.test(error.message)
     ? 'another interface has this very route; take it out of AllowedIPs or set Table = off'
     : error.message.replace(/^ip [^:]*: /, '').replace(/;? ?Command failed.*/, '');

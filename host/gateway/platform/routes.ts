@@ -1,6 +1,10 @@
 /** Which routes an interface needs for its peers' AllowedIPs. Nothing here touches the system. */
 
-import { covers, type Prefix, parsePrefix } from './prefix.js';
+import type { InterfaceConfig } from '../../../src/config/tunnel-config.js';
+import { type Prefix, prefixContains } from '../../../src/packet/address.js';
+
+/** Linux's number of the table `main`. */
+export const MAIN_TABLE = 254;
 
 export interface RoutePlan {
   /** Ordinary routes to the interface, longest prefix first. */
@@ -8,34 +12,37 @@ export interface RoutePlan {
   /** Families whose whole address space goes through the tunnel, which takes policy routing. */
   readonly defaults: readonly (4 | 6)[];
   /** The table the ordinary routes go to; `undefined` is the main one. */
-  readonly table: string | undefined;
+  readonly table: number | undefined;
 }
 
 /**
- * `table` is the value of wg-quick's `Table`: with `off` there are no routes, with `auto` (or nothing) a default
- * route is kept apart, with anything else all of them, default or not, go to that table as they are.
+ * `table` is the value of wg-quick's `Table`: with `off` there are no routes, with `auto` a default
+ * route is kept apart, with a number all of them, default or not, go to that table as they are.
  */
 export function planRoutes(
-  allowedIps: readonly string[],
-  addresses: readonly string[],
-  table: string,
+  allowedIps: readonly Prefix[],
+  addresses: readonly Prefix[],
+  table: InterfaceConfig['table'],
 ): RoutePlan {
   if (table === 'off') return { routes: [], defaults: [], table: undefined };
-  const own = table === '' || table === 'auto' ? undefined : table;
-  // The kernel makes the route of an address's own network in the main table by itself.
-  const connected = own === undefined ? addresses.map(parsePrefix) : [];
+  const own = table === 'auto' ? undefined : table;
+  // The kernel makes the route of an address's own network by itself, in the main table.
+  const connected = own === undefined || own === MAIN_TABLE ? addresses : [];
   const routes: Prefix[] = [];
   const defaults = new Set<4 | 6>();
-  const sorted = allowedIps.map(parsePrefix).sort((a, b) => b.length - a.length);
+  const sorted = [...allowedIps].sort((a, b) => b.prefixLength - a.prefixLength);
   for (const prefix of sorted) {
-    if (prefix.length === 0 && own === undefined) defaults.add(prefix.family);
-    else if (!connected.some((network) => covers(network, prefix)) && !routes.some((r) => same(r, prefix))) {
-      routes.push(prefix);
-    }
+    if (prefix.prefixLength === 0 && own === undefined) defaults.add(familyOf(prefix));
+    else if (![...connected, ...routes].some((network) => isWithin(prefix, network))) routes.push(prefix);
   }
   return { routes, defaults: [...defaults].sort(), table: own };
 }
 
-function same(a: Prefix, b: Prefix): boolean {
-  return a.length === b.length && covers(a, b);
+export function familyOf(prefix: Prefix): 4 | 6 {
+  return prefix.address.length === 4 ? 4 : 6;
+}
+
+/** Among the routes so far none is shorter than `inner`, so for them this means "the same". */
+function isWithin(inner: Prefix, outer: Prefix): boolean {
+  return outer.prefixLength <= inner.prefixLength && prefixContains(outer, inner.address);
 }

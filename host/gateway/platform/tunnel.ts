@@ -21,6 +21,9 @@
  */
 
 import type { Socket as UdpSocket } from 'node:dgram';
+import type { Expose, Forward } from '../../../src/config/forwards.js';
+import type { InterfaceConfig } from '../../../src/config/tunnel-config.js';
+import type { Prefix } from '../../../src/packet/address.js';
 import type { Log, PacketDevice, Resolver } from '../../../src/ports.js';
 import type { TunDescriptor } from '../offload/tun-open.js';
 import type { ForwardLimits } from './forward-limits.js';
@@ -42,23 +45,22 @@ export interface ModeChoice {
   readonly rejected: readonly { readonly mode: TunnelMode; readonly reason: string }[];
 }
 
-/** The part of a wg-quick file that concerns the interface. All addresses are text. */
+/** The part of a wg-quick file that concerns the interface; `interfaceSettings()` takes it out of a configuration. */
 export interface InterfaceSettings {
-  /** With prefix length (`10.0.0.1/24`); without one it is a host address, as for wg-quick. */
-  readonly addresses: readonly string[];
+  readonly addresses: readonly Prefix[];
   /** Bytes. Absent: taken from the route to the endpoints, less 80. */
   readonly mtu: number | undefined;
-  /** Routing table for the routes: `auto`, `off`, or a table's number or name. */
-  readonly table: string;
+  readonly table: InterfaceConfig['table'];
+  /** Addresses as text. */
   readonly dns: readonly string[];
   readonly dnsSearch: readonly string[];
   readonly preUp: readonly string[];
   readonly postUp: readonly string[];
   readonly preDown: readonly string[];
   readonly postDown: readonly string[];
-  /** AllowedIPs of all peers, `address/prefix`. */
-  readonly routes: readonly string[];
-  /** Literal addresses of the peers' endpoints, as far as known; only the MTU depends on them. */
+  /** AllowedIPs of all peers. */
+  readonly routes: readonly Prefix[];
+  /** Addresses of the peers' endpoints as text, as far as known; only the MTU depends on them. */
   readonly endpoints: readonly string[];
   /** SO_MARK of the UDP sockets; 0 for none. A default route then chooses one by itself. */
   readonly fwmark: number;
@@ -82,9 +84,9 @@ export interface TunnelRequest {
   /** Ask for IFF_VNET_HDR; where it is refused a plain TUN is opened and `tun.offload` says so. */
   readonly vnetHeader: boolean;
   /** Outside listener -> through the tunnel to the target. */
-  readonly forwards: readonly ForwardRule[];
+  readonly forwards: readonly Forward[];
   /** Listener on the tunnel's addresses -> outside service. */
-  readonly exposes: readonly ForwardRule[];
+  readonly exposes: readonly Expose[];
   readonly forwardLimits?: Partial<ForwardLimits> | undefined;
   readonly log: Log;
   /** Directory (0700) for the list of changes that heals a crash. `undefined`: none is kept. */
@@ -116,7 +118,7 @@ export interface Tunnel {
    */
   configure(): Promise<void>;
   /** Brings the routes in line with a new list of AllowedIPs (reload). */
-  setRoutes(routes: readonly string[]): Promise<void>;
+  setRoutes(routes: readonly Prefix[]): Promise<void>;
   /** New sockets on another port (`wg set listen-port`); the old ones are closed once the new ones are bound. */
   rebind(port: number): Promise<UdpSockets>;
   /** Marks the current and later UDP sockets (SO_MARK). Rejects in the modes that cannot. */
@@ -132,12 +134,14 @@ export interface Outside {
   readonly choice: ModeChoice;
   /** What `startInner` was given as `payload`: configuration with its secrets, passed through a pipe. */
   readonly payload: unknown;
-  bindUdp(port: number): Promise<UdpSockets>;
   readonly resolver: Resolver;
-  /** Opens the outside listeners of the forwards in this process, whose connections then start in it. */
+  bindUdp(port: number): Promise<UdpSockets>;
+  /** MTU in bytes by the routes to these endpoint addresses. */
+  measureMtu(endpoints: readonly string[]): Promise<number>;
+  /** Binds a forward's listener outside and brings it here; its connections go on from this process. */
   listen(rule: ForwardRule): Promise<Listener>;
-  /** Hands a listener made here to the outer process, which connects its clients to the rule's target. */
-  serve(rule: ForwardRule, listener: Listener): Promise<void>;
-  /** The outer process is gone or asks us to leave. */
+  /** Takes a listener made here outside, where its connections go on to the rule's target. */
+  serve(rule: ForwardRule, listener: Listener, limits: ForwardLimits): Promise<void>;
+  /** The outer process is gone: close the tunnel and exit. Without a handler the inner process exits by itself. */
   onGone: ((reason: string) => void) | undefined;
 }
