@@ -34,7 +34,7 @@ export interface Log {
 
 /** Where decrypted IP packets go and come from: a TUN interface, an lwIP interface, a user-space stack. */
 export interface PacketDevice {
-  /** Called when packets can be read. Set before the device is started. */
+  /** Called when packets can be read, and again later while some are left. Set before the device is started. */
   onReadable: (() => void) | undefined;
   /** Called once when the device is gone (interface deleted, descriptor broken). */
   onClosed: ((reason: string) => void) | undefined;
@@ -49,6 +49,7 @@ export interface PacketDevice {
 export interface DatagramSocket {
   /** The bound port; known after the socket was made. */
   readonly port: number;
+  /** Called when datagrams can be received, and again later while some are left. */
   onReadable: (() => void) | undefined;
   onClosed: ((reason: string) => void) | undefined;
   /** Moves at most `into.capacity` waiting datagrams, each with its source endpoint, into the batch. */
