@@ -423,7 +423,12 @@ export class Peer implements TimerActions {
     this.#suspect = false;
     this.#cookieReceived = false;
     this.#unanswered = 0;
-    this.lastHandshake = this.#context.now();
+    const now = this.#context.now();
+    // An initiation of ours that crossed the peer's may still be answered; an old one will not be.
+    if (this.#handshake && now - this.#handshake.sentAt > this.#context.timing.rekeyTimeout) {
+      this.#forgetHandshake();
+    }
+    this.lastHandshake = now;
     this.lastHandshakeWall = this.#context.wall();
     this.#context.counters.handshakesCompleted++;
     this.#context.log?.write('info', 'session-established', { peer: this.#context.nameOf(this) });
