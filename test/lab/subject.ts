@@ -1,0 +1,30 @@
+import { GatewayEnd, PROGRAM } from './gateway-end.js';
+import type { Lab } from './lab.js';
+import type { Namespace } from './namespace.js';
+import { IP, NFT, PING, type Requirement, WG, WIREGUARD_GO } from './requirements.js';
+import type { TunnelConfig } from './tunnel-config.js';
+import type { TunnelEnd } from './tunnel-end.js';
+import { WireGuardGoEnd } from './wireguard-go-end.js';
+
+/** LAB_CONTROL=1 puts wireguard-go in our place: what it passes, and we do not, is our fault. */
+export const CONTROL = process.env.LAB_CONTROL === '1';
+
+const NODE_ENGINE = (process.env.GATEWAY_ENGINE ?? 'node') === 'node';
+
+/** What every lab test needs. */
+export const NEEDS: readonly Requirement[] = [
+  'root',
+  IP,
+  NFT,
+  PING,
+  WG,
+  WIREGUARD_GO,
+  ...(CONTROL || !NODE_ENGINE ? [] : [{ file: PROGRAM }]),
+];
+
+export const SUBJECT = CONTROL ? 'wireguard-go (control group)' : 'the gateway';
+
+/** The end under test. */
+export function subject(lab: Lab, space: Namespace, config: TunnelConfig, name?: string): TunnelEnd {
+  return CONTROL ? new WireGuardGoEnd(lab, space, config, name) : new GatewayEnd(lab, space, config, name);
+}
