@@ -65,7 +65,7 @@ function splitForward(
   const named = /^(tcp|udp):/i.exec(text);
   const protocol = named?.[1].toLowerCase() === 'udp' ? 'udp' : 'tcp';
   const rest = named === null ? text : text.slice(named[0].length);
-  const other = /^([a-z][a-z0-9]*):/i.exec(rest);
+  const other = /^([a-z]+):/i.exec(rest);
   const equals = rest.indexOf('=');
   if (other !== null && other[1].toLowerCase() !== 'localhost') {
     problems.push(error({ line: 0 }, key, 'the protocol is neither tcp nor udp', form));
