@@ -7,9 +7,9 @@
 
 import { poly1305 } from '@noble/ciphers/_poly1305.js';
 import type { XorStream } from '@noble/ciphers/utils.js';
-import { requireBytes } from './bounds.js';
+import { requireBytes, requireLength } from './bounds.js';
 import { equalAt } from './constant-time.js';
-import { TAG_BYTES } from './primitives.js';
+import { KEY_BYTES, TAG_BYTES } from './primitives.js';
 
 const BLOCK_BYTES = 16;
 
@@ -34,6 +34,7 @@ export class ChaChaPoly {
     length: number,
     ad: Uint8Array,
   ): void {
+    requireLength(key, KEY_BYTES, 'the key');
     requireBytes(buffer, offset, length + TAG_BYTES);
     const text = buffer.subarray(offset, offset + length);
     this.#stream(key, nonce, text, text, 1); // section 2.8: block 0 makes the one-time key
@@ -50,6 +51,7 @@ export class ChaChaPoly {
     length: number,
     ad: Uint8Array,
   ): boolean {
+    requireLength(key, KEY_BYTES, 'the key');
     requireBytes(buffer, offset, length);
     if (length < TAG_BYTES) return false;
     const text = buffer.subarray(offset, offset + length - TAG_BYTES);

@@ -101,6 +101,9 @@ export class PortablePrimitives implements Primitives {
 
   mac(out: Uint8Array, key: Uint8Array, input: Uint8Array): void {
     requireLength(out, MAC_BYTES, 'the mac');
+    if (key.length === 0 || key.length > KEY_BYTES) {
+      throw new RangeError(`the mac's key has ${key.length} bytes instead of 1 to ${KEY_BYTES}`);
+    }
     moveInto(out, blake2s(input, { key, dkLen: MAC_BYTES }));
   }
 

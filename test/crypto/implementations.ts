@@ -1,0 +1,29 @@
+/** Every implementation of the primitives that runs here. One that is added to this list is tested like the rest. */
+
+import { randomFillSync } from 'node:crypto';
+import { NodePrimitives } from '../../host/gateway/crypto.js';
+import { PortablePrimitives } from '../../src/crypto/portable.js';
+import type { Primitives } from '../../src/crypto/primitives.js';
+import { ReferencePrimitives } from './reference/primitives.js';
+
+export interface Implementation {
+  readonly name: string;
+  make(): Primitives;
+}
+
+/** What the product uses. */
+export const implementations: readonly Implementation[] = [
+  { name: 'portable', make: () => new PortablePrimitives((out) => void randomFillSync(out)) },
+  { name: 'node', make: () => new NodePrimitives() },
+];
+
+/** The slow one, written from the specifications for these tests: it has to pass the same vectors. */
+export const reference: Implementation = { name: 'reference', make: () => new ReferencePrimitives() };
+
+export const all: readonly Implementation[] = [...implementations, reference];
+
+export function implementation(name: string): Implementation {
+  const found = all.find((candidate) => candidate.name === name);
+  if (found !== undefined) return found;
+  throw new Error(`no implementation is called ${name}; there are ${all.map((one) => one.name).join(', ')}`);
+}
