@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type GatewayStatus, STATUS_OPERATION } from '../gateway/status.js';
+import { askGateway } from '../gateway/uapi-client.js';
+import { uapiDirectory } from '../gateway/uapi-path.js';
+import { type GatewayPlan, gatewayConfiguration, type NetworkPlan } from './network.js';
+import { type GatewayView, gatewayView } from './view.js';
+
+/** Between two looks whether a gateway answers, in ms. */
+const READY_POLL = 50;
+/** What a gateway gets to take everything back before it is killed, in ms. */
+const STOP_TIMEOUT = 5_000;
+/** Lines of a gateway's log that are shown when it fails. */
+const LAST_WORDS = 5;
+
+export interface GatewayFiles {
+  /** The gateway program. */
+  readonly program: string;
+  /** The lab's own folder, 0700: configurations, logs, state. */
+  readonly folder: string;
+}
+
+/** One gateway of the lab: a process of its own, known by nothing but its configuration and its status. */
+export class GatewayProcess {
+  readonly plan: GatewayPlan;
+  /** Settles when the process is gone, with its exit code or signal. */
+  readonly exited: Promise<string>;
+
+  private readonly child: ChildProcess;
+  private readonly network: NetworkPlan;
+  private readonly logFile: string;
+  private running = true;
+
+  constructor(plan: GatewayPlan, network: NetworkPlan, files: GatewayFiles, options: readonly string[]) {
+    this.plan = plan;
+    this.network = network;
+    const configuration = join(files.folder, `${plan.name}.conf`);
+    writeFileSync(configuration, gatewayConfiguration(network, plan), { mode: 0o600 });
+    this.logFile = join(files.folder, `${plan.name}.log`);
+    const log = openSync(this.logFile, 'w', 0o600);
+    this.child = spawn(process.execPath, [files.program, 'up', configuration, ...options], {
+      cwd: files.folder,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    closeSync(log);
+    this.exited = new Promise((resolve) => {
+      this.child.once('error', (error) => {
+        this.running = false;
+        resolve(error.message);
+      });
+      this.child.once('exit', (code, signal) => {
+        this.running = false;
+        resolve(signal === null ? `exit code ${code}` : `signal ${signal}`);
+      });
+    });
+  }
+
+  /** Resolves once the gateway answers; rejects with its last words when it ends or the signal comes first. */
+  async ready(signal: AbortSignal): Promise<GatewayView> {
+    for (;;) {
+      const view = await this.status();
+      if (view !== undefined) return view;
+      if (!this.running)
+        throw new Error(`${this.plan.name} ended with ${await this.exited}: ${this.lastWords()}`);
+      if (signal.aborted) throw new Error(`${this.plan.name} did not start in time: ${this.lastWords()}`);
+      await sleep(READY_POLL);
+    }
+  }
+
+  /** The gateway's own view of itself, or `undefined` while it does not answer. */
+  async status(): Promise<GatewayView | undefined> {
+    if (!this.running) return undefined;
+    try {
+      const answer = await askGateway(uapiDirectory(), this.plan.name, STATUS_OPERATION);
+      if (answer === undefined) return undefined;
+      return gatewayView(JSON.parse(answer) as GatewayStatus, this.plan, this.network);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Milliseconds until `address` answered an ICMP echo sent through the tunnel; `undefined` without an answer. */
+  async ping(address: string, timeout: number): Promise<number | undefined> {
+    if (!this.running) return undefined;
+    try {
+      const answer = await askGateway(uapiDirectory(), this.plan.name, `ping=${address} ${timeout}`);
+      const time = /^time_ms=([0-9.]+)$/m.exec(answer ?? '');
+      return time === null ? undefined : Number(time[1]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Ends the process as Ctrl-C does, so that it takes everything back; kills it when it does not leave. */
+  async stop(): Promise<void> {
+    if (!this.running) return;
+    this.child.kill('SIGTERM');
+    const kill = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT);
+    await this.exited;
+    clearTimeout(kill);
+  }
+
+  /** Tells the process to end and does not wait. */
+  abandon(): void {
+    if (this.running) this.child.kill('SIGTERM');
+  }
+
+  /** The end of the gateway's log, on one line. */
+  lastWords(): string {
+    const lines = readFileSync(this.logFile, 'utf8').trimEnd().split('\n');
+    return lines.slice(-LAST_WORDS).join(' | ') || 'it said nothing';
+  }
+}

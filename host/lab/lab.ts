@@ -1,0 +1,171 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../gateway/errors.js';
+import { chooseMode } from '../gateway/platform/mode.js';
+import { GatewayProcess } from './gateway-process.js';
+import { type GatewayPlan, type NetworkPlan, planNetwork } from './network.js';
+import { type Probe, Probes } from './probes.js';
+import { freePorts, requestEcho, requestPage, type Services, startServices } from './services.js';
+import type { GatewayView, LabView } from './view.js';
+
+/** How long one ping or request may take, in ms. */
+const PROBE_TIMEOUT = 2_000;
+
+/**
+ * The gateways never touch this machine's own network, not even for root: they live in namespaces of their own, or
+ * in user space where those are forbidden.
+ */
+export type LabMode = 'rootless' | 'minimal';
+
+export interface LabOptions {
+  readonly gateways: number;
+  /** The gateway program. */
+  readonly program: string;
+}
+
+/** A full mesh of gateways on this machine, each a process of its own, and what is sent through their tunnels. */
+export class Lab {
+  readonly network: NetworkPlan;
+  readonly mode: LabMode;
+  /** Why something is less than it could be. */
+  readonly notes: readonly string[];
+  /** Configurations, logs and state of the gateways; for this user's eyes only. */
+  readonly folder: string;
+  readonly gateways: readonly GatewayProcess[];
+
+  private readonly services: Services;
+  private readonly started = performance.now();
+  private readonly pings = new Probes();
+  private readonly requests = new Probes();
+
+  private constructor(
+    network: NetworkPlan,
+    mode: LabMode,
+    notes: readonly string[],
+    folder: string,
+    services: Services,
+    program: string,
+  ) {
+    this.network = network;
+    this.mode = mode;
+    this.notes = notes;
+    this.folder = folder;
+    this.services = services;
+    this.gateways = network.gateways.map(
+      (plan) => new GatewayProcess(plan, network, { program, folder }, this.optionsOf(plan)),
+    );
+  }
+
+  /** Starts everything at once; `ready` tells when it runs. The folder is made here and removed by `stop`. */
+  static async start(options: LabOptions): Promise<Lab> {
+    const { mode, notes } = await chooseLabMode();
+    const ports = await freePorts('udp', options.gateways);
+    const forwards = await freePorts(mode === 'minimal' ? 'udp' : 'tcp', options.gateways);
+    const services = await startServices();
+    const folder = mkdtempSync(join(tmpdir(), 'cloudbridge-lab-'));
+    // Control sockets and state of the gateways go into the folder too, as far as a user may say where.
+    process.env.XDG_RUNTIME_DIR = folder;
+    process.env.XDG_STATE_HOME = folder;
+    const network = planNetwork(
+      ports.map((udp, index) => ({ udp, forward: forwards[index] })),
+      `-${process.pid.toString(36)}`,
+    );
+    return new Lab(network, mode, notes, folder, services, options.program);
+  }
+
+  /** Resolves when every gateway answers; rejects with the reason when one ends or `signal` comes first. */
+  async ready(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.gateways.map((gateway) => gateway.ready(signal)));
+  }
+
+  /** What is asked through the tunnel: minimal mode has no TCP. */
+  get requestKind(): 'http' | 'udp-echo' {
+    return this.mode === 'minimal' ? 'udp-echo' : 'http';
+  }
+
+  /** Pings from each gateway to each other one, at once. */
+  async pingAll(): Promise<void> {
+    await Promise.all(
+      this.gateways.flatMap((from) =>
+        this.network.gateways
+          .filter((to) => to !== from.plan)
+          .map(async (to) => {
+            const probe = this.pings.begin(from.plan.number, to.number);
+            const time = await from.ping(to.address, PROBE_TIMEOUT);
+            this.pings.end(probe, time, time === undefined ? 'no answer' : 'echo reply');
+          }),
+      ),
+    );
+  }
+
+  /** Asks gateway 1's service from each other gateway, at once: a connection through the tunnel for each. */
+  async requestAll(): Promise<void> {
+    const [first, ...others] = this.network.gateways;
+    await Promise.all(
+      others.map(async (from) => {
+        const probe: Probe = this.requests.begin(from.number, first.number);
+        const text = `/gateway-${from.number}/request-${probe.sent}`;
+        const request = this.requestKind === 'http' ? requestPage : requestEcho;
+        const result = await request(from.forwardPort, text, PROBE_TIMEOUT);
+        this.requests.end(probe, result.ok ? result.milliseconds : undefined, result.detail);
+      }),
+    );
+  }
+
+  /** Since the start. */
+  get seconds(): number {
+    return (performance.now() - this.started) / 1000;
+  }
+
+  /** How everything stands now. A gateway that does not answer is not in the view. */
+  async look(): Promise<LabView> {
+    const views = await Promise.all(this.gateways.map((gateway) => gateway.status()));
+    return {
+      seconds: this.seconds,
+      gateways: views.filter((view): view is GatewayView => view !== undefined),
+      pings: this.pings.list(),
+      requests: this.requests.list(),
+    };
+  }
+
+  /** Ends all gateways and removes the folder, unless it is to be kept. */
+  async stop(keepFolder: boolean): Promise<void> {
+    await Promise.all(this.gateways.map((gateway) => gateway.stop()));
+    this.services.close();
+    if (!keepFolder) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** What can still be done when the event loop has ended: kills the gateways and removes the folder. */
+  abandon(keepFolder: boolean): void {
+    for (const gateway of this.gateways) gateway.abandon();
+    if (!keepFolder) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private optionsOf(plan: GatewayPlan): string[] {
+    const { webPort, echoPort, gateways } = this.network;
+    const [protocol, inside, outside] =
+      this.requestKind === 'http'
+        ? ['tcp', webPort, this.services.httpPort]
+        : ['udp', echoPort, this.services.echoPort];
+    const forwarding =
+      plan.number === 1
+        ? ['--expose', `${protocol}:${inside}=127.0.0.1:${outside}`]
+        : ['--forward', `${protocol}:127.0.0.1:${plan.forwardPort}=${gateways[0].address}:${inside}`];
+    return ['--mode', this.mode, ...forwarding];
+  }
+}
+
+async function chooseLabMode(): Promise<{ mode: LabMode; notes: string[] }> {
+  try {
+    await chooseMode({ forced: 'rootless' });
+    return { mode: 'rootless', notes: [] };
+  } catch (error) {
+    return {
+      mode: 'minimal',
+      notes: [
+        `${messageOf(error)}; so the gateways run in user space, without TCP: a UDP echo replaces HTTP`,
+      ],
+    };
+  }
+}

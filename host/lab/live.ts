@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lab } from './lab.js';
+import { Screen } from './screen.js';
+import { renderTable } from './table.js';
+
+/** Between two pictures in a terminal, and between two in a file or pipe, in ms. */
+const REFRESH = 1_000;
+const REFRESH_PLAIN = 5_000;
+/** Columns where there is no terminal to ask. */
+const PLAIN_WIDTH = 200;
+
+/** Prints `introduction`, then pings, asks and shows the table until told to end or `seconds` are over. */
+export async function runLive(
+  lab: Lab,
+  introduction: string,
+  told: AbortSignal,
+  seconds: number | undefined,
+): Promise<void> {
+  const limit = seconds === undefined ? [] : [AbortSignal.timeout(seconds * 1000)];
+  const end = AbortSignal.any([told, ...limit]);
+  const { stdout } = process;
+  stdout.write(introduction);
+  const screen = stdout.isTTY ? new Screen(stdout) : undefined;
+  try {
+    while (!end.aborted) {
+      const lines = renderTable(
+        await lab.look(),
+        screen?.width ?? PLAIN_WIDTH,
+        screen !== undefined && !process.env.NO_COLOR,
+      );
+      if (screen) screen.draw([...lines, '', 'Ctrl-C ends the lab and leaves nothing behind.']);
+      else stdout.write(`${lines.join('\n')}\n\n`);
+      await Promise.all([
+        lab.pingAll(),
+        lab.requestAll(),
+        sleep(screen ? REFRESH : REFRESH_PLAIN, undefined, { signal: end }).catch(() => {}),
+      ]);
+    }
+  } finally {
+    screen?.close();
+  }
+}

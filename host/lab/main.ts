@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { fileURLToPath } from 'node:url';
+import { messageOf } from '../gateway/errors.js';
+import { writeGuest } from './guest.js';
+import { Lab } from './lab.js';
+import { runLive } from './live.js';
+import { type LabCommandLine, readCommandLine } from './options.js';
+import { failedRound, printRound, type RoundReport, runRound } from './round.js';
+
+/** The bundle of the gateway lies beside this one. */
+const PROGRAM = fileURLToPath(new URL('./cloudbridge-gateway.js', import.meta.url));
+/** Seconds after which the gateways must be up, and a single round must be complete. */
+const TIME_LIMIT = 60;
+/** Between two looks whether whoever started us is still there, in ms. */
+const PARENT_POLL = 1_000;
+
+/** Aborts when the lab is to end: Ctrl-C, `kill`, a closed terminal, or the end of the process that started it. */
+function untilToldToEnd(): AbortSignal {
+  const end = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => end.abort(name));
+  }
+  // `npm` may be killed without passing it on.
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) end.abort('the process that started the lab is gone');
+  }, PARENT_POLL).unref();
+  return end.signal;
+}
+
+async function once(lab: Lab, told: AbortSignal, options: LabCommandLine): Promise<RoundReport> {
+  const limit = AbortSignal.timeout((options.seconds ?? TIME_LIMIT) * 1000);
+  const signal = AbortSignal.any([told, limit]);
+  try {
+    await lab.ready(signal);
+  } catch (error) {
+    return failedRound(lab, messageOf(error));
+  }
+  return runRound(lab, signal);
+}
+
+async function main(): Promise<number> {
+  const options = readCommandLine(process.argv.slice(2));
+  const told = untilToldToEnd();
+  const lab = await Lab.start({ gateways: options.gateways, program: PROGRAM });
+  // The last resort, should this program itself fail: nothing of the lab outlives it.
+  process.on('exit', () => lab.abandon(options.keep));
+  try {
+    if (options.once) {
+      const report = await once(lab, told, options);
+      printRound(report, options.json);
+      return report.ok ? 0 : 1;
+    }
+    await lab.ready(AbortSignal.any([told, AbortSignal.timeout(TIME_LIMIT * 1000)]));
+    await runLive(lab, writeGuest(lab, options.listen), told, options.seconds);
+    return 0;
+  } catch (error) {
+    if (told.aborted) return 0;
+    console.error(messageOf(error));
+    return 1;
+  } finally {
+    await lab.stop(options.keep);
+    if (options.keep) console.error(`Kept, with the private keys of the lab: ${lab.folder}`);
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(messageOf(error));
+  process.exitCode = 1;
+}

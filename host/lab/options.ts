@@ -1,0 +1,54 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { MAX_GATEWAYS } from './network.js';
+
+export interface LabCommandLine {
+  readonly gateways: number;
+  readonly seconds: number | undefined;
+  readonly once: boolean;
+  readonly json: boolean;
+  readonly listen: boolean;
+  readonly keep: boolean;
+}
+
+const MIN_GATEWAYS = 3;
+
+/** Reads the command line; prints help and ends the process when asked to, or on a mistake (exit code 2). */
+export function readCommandLine(words: readonly string[]): LabCommandLine {
+  const command = new Command('npm start --')
+    .description('Gateways on this machine, joined by WireGuard tunnels, with real traffic through them.')
+    .option(
+      '--gateways <number>',
+      `how many, ${MIN_GATEWAYS} to ${MAX_GATEWAYS}`,
+      whole(MIN_GATEWAYS, MAX_GATEWAYS),
+      MIN_GATEWAYS,
+    )
+    .option(
+      '--seconds <number>',
+      'end after so long; with --once: give up after so long (60)',
+      whole(1, 86_400),
+    )
+    .option('--once', 'one full round of handshakes, pings and requests; exit code 0 when all came')
+    .option('--json', 'print the result as one JSON object; implies --once')
+    .option('--listen', 'let the local network in: guest.conf names this machine by its own address')
+    .option('--keep', 'keep the folder with configurations (with their keys) and logs')
+    .helpOption('-h, --help', 'show this')
+    .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : 2));
+  command.parse([...words], { from: 'user' });
+  const { gateways, seconds, once, json, listen, keep } = command.opts<Partial<LabCommandLine>>();
+  return {
+    gateways: gateways ?? MIN_GATEWAYS,
+    seconds,
+    once: once === true || json === true,
+    json: json === true,
+    listen: listen === true,
+    keep: keep === true,
+  };
+}
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+  };
+}

@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lab } from './lab.js';
+import { bytes } from './table.js';
+import type { LabView, PeerView } from './view.js';
+
+/** What `--once --json` prints: every link and request of one round, and what was missing. */
+export interface RoundReport {
+  readonly ok: boolean;
+  readonly mode: string;
+  readonly modeReason: string;
+  readonly seconds: number;
+  readonly gateways: readonly {
+    readonly number: number;
+    readonly address: string;
+    readonly publicKey: string;
+    readonly listenPort: number;
+  }[];
+  readonly links: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly transport: string;
+    readonly endpoint: string;
+    readonly state: string;
+    readonly reason: string;
+    readonly handshake: boolean;
+    readonly handshakeRoundTripMs: number | undefined;
+    readonly pingMs: number | undefined;
+    readonly receivedBytes: number;
+    readonly sentBytes: number;
+  }[];
+  readonly requests: readonly {
+    readonly kind: 'http' | 'udp-echo';
+    readonly from: number;
+    readonly to: number;
+    readonly ok: boolean;
+    readonly detail: string;
+    readonly milliseconds: number | undefined;
+  }[];
+  /** Why something is less than it could be, though nothing failed. */
+  readonly notes: readonly string[];
+  /** One sentence for each thing that did not come; empty when `ok`. */
+  readonly missing: readonly string[];
+}
+
+/** Pause between two tries at what is still missing, in ms. */
+const RETRY = 200;
+
+/** Does everything once, again where it failed, until nothing is missing or the signal says that time is up. */
+export async function runRound(lab: Lab, signal: AbortSignal): Promise<RoundReport> {
+  for (;;) {
+    await Promise.all([lab.pingAll(), lab.requestAll()]);
+    const view = await lab.look();
+    const report = judge(lab, view);
+    if (report.ok || signal.aborted) return report;
+    await sleep(RETRY);
+  }
+}
+
+function judge(lab: Lab, view: LabView): RoundReport {
+  const missing: string[] = [];
+  const links: RoundReport['links'][number][] = [];
+  const { gateways } = lab.network;
+  for (const from of gateways) {
+    const seen = view.gateways.find((one) => one.number === from.number);
+    if (seen === undefined) {
+      missing.push(`gateway ${from.number} does not answer`);
+      continue;
+    }
+    for (const to of gateways) {
+      if (to === from) continue;
+      const peer = seen.peers.find((one) => one.number === to.number);
+      const link = `gateway ${from.number} to gateway ${to.number}`;
+      if (peer === undefined) {
+        missing.push(`${link}: it is not among the peers`);
+        continue;
+      }
+      const ping = view.pings.find((one) => one.from === from.number && one.to === to.number);
+      links.push({
+        from: from.number,
+        to: to.number,
+        transport: peer.transport,
+        endpoint: peer.endpoint,
+        state: peer.state,
+        reason: peer.reason,
+        handshake: peer.handshakeAge !== undefined,
+        handshakeRoundTripMs: peer.roundTrip,
+        pingMs: ping?.milliseconds,
+        receivedBytes: peer.received,
+        sentBytes: peer.sent,
+      });
+      missing.push(...missingOf(peer).map((what) => `${link}: ${what}`));
+      if (ping?.milliseconds === undefined) {
+        missing.push(`${link}: no ping came back (${ping?.sent ?? 0} sent)`);
+      }
+    }
+  }
+  const requests = view.requests.map((request) => ({
+    kind: lab.requestKind,
+    from: request.from,
+    to: request.to,
+    ok: request.milliseconds !== undefined,
+    detail: request.detail,
+    milliseconds: request.milliseconds,
+  }));
+  for (const request of requests) {
+    if (!request.ok) {
+      missing.push(
+        `${request.kind} request from gateway ${request.from} to ${request.to}: ${request.detail}`,
+      );
+    }
+  }
+  return { ...summary(lab, view), ok: missing.length === 0, links, requests, missing };
+}
+
+/** The report of a lab that did not come up. */
+export function failedRound(lab: Lab, reason: string): RoundReport {
+  const nothing: LabView = { seconds: lab.seconds, gateways: [], pings: [], requests: [] };
+  return { ok: false, ...summary(lab, nothing), links: [], requests: [], missing: [reason] };
+}
+
+/** What is true of the lab however the round went. */
+function summary(
+  lab: Lab,
+  view: LabView,
+): Pick<RoundReport, 'mode' | 'modeReason' | 'seconds' | 'gateways' | 'notes'> {
+  return {
+    mode: view.gateways[0]?.mode ?? lab.mode,
+    modeReason: view.gateways[0]?.modeReason ?? '',
+    seconds: Math.round(view.seconds * 1000) / 1000,
+    gateways: lab.network.gateways.map(({ number, address, keys, port }) => ({
+      number,
+      address,
+      publicKey: keys.publicKey,
+      listenPort: port,
+    })),
+    notes: lab.notes,
+  };
+}
+
+/** One JSON object on one line, or a few sentences. */
+export function printRound(report: RoundReport, json: boolean): void {
+  if (json) {
+    console.log(JSON.stringify(report));
+    return;
+  }
+  console.log(`${report.gateways.length} gateways, mode ${report.mode}: ${report.modeReason}`);
+  for (const note of report.notes) console.log(`Note: ${note}`);
+  for (const link of report.links) {
+    const ping = link.pingMs === undefined ? 'no ping' : `ping ${link.pingMs.toFixed(1)} ms`;
+    const traffic = `${bytes(link.receivedBytes)} received, ${bytes(link.sentBytes)} sent`;
+    console.log(`gateway ${link.from} to ${link.to}: ${link.state}, ${ping}, ${traffic}`);
+  }
+  for (const request of report.requests) {
+    console.log(`gateway ${request.from} asks gateway ${request.to}: ${request.detail}`);
+  }
+  for (const what of report.missing) console.log(`Missing: ${what}`);
+  console.log(report.ok ? `All came within ${report.seconds.toFixed(1)} s.` : 'Not everything came.');
+}
+
+function missingOf(peer: PeerView): string[] {
+  const missing: string[] = [];
+  if (peer.handshakeAge === undefined) missing.push(`no handshake (${peer.state}: ${peer.reason})`);
+  if (peer.received === 0) missing.push('nothing received');
+  if (peer.sent === 0) missing.push('nothing sent');
+  return missing;
+}

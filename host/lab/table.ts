@@ -1,0 +1,92 @@
+import type { GatewayView, LabView, PeerView, ProbeView } from './view.js';
+
+const HEADINGS = [
+  ...['gateway', 'peer', 'transport', 'handshake', 'round trip', 'ping', 'received', 'sent', 'state: reason'],
+];
+/** Columns with numbers end on one line. */
+const RIGHT = new Set([3, 4, 5, 6, 7]);
+const GAP = '  ';
+
+/** The lab as lines for a terminal `width` columns wide, with colour or without. */
+export function renderTable(view: LabView, width: number, colour: boolean): string[] {
+  const paint = (code: number, text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const first = view.gateways[0];
+  const lines = [
+    `${view.gateways.length} gateways, ${duration(view.seconds)}. ` +
+      (first ? `Mode ${first.mode}: ${first.modeReason}` : 'None answers yet.'),
+    '',
+  ].map((line) => cut(line, width));
+
+  const rows = view.gateways.flatMap((gateway) =>
+    gateway.peers.map((peer, index) => ({ peer, cells: cells(gateway, peer, index === 0, view.pings) })),
+  );
+  const widths = HEADINGS.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => row.cells[column].length)),
+  );
+  lines.push(paint(1, cut(joinCells(HEADINGS, widths), width)));
+  for (const { peer, cells } of rows) {
+    lines.push(paint(rowColour(peer), cut(joinCells(cells, widths), width)));
+  }
+
+  if (view.requests.length > 0) lines.push('');
+  for (const request of view.requests) {
+    const time = request.milliseconds === undefined ? '' : ` in ${milliseconds(request.milliseconds)}`;
+    const text =
+      `gateway ${request.from} asks gateway ${request.to} through the tunnel: ` +
+      `${request.detail}${time} (${request.answered} of ${request.sent} answered)`;
+    lines.push(paint(request.milliseconds === undefined ? 33 : 32, cut(text, width)));
+  }
+  return lines;
+}
+
+function cells(gateway: GatewayView, peer: PeerView, first: boolean, pings: readonly ProbeView[]): string[] {
+  const ping = pings.find((one) => one.from === gateway.number && one.to === peer.number);
+  return [
+    first ? `${gateway.number} ${gateway.address}` : '',
+    peer.label,
+    [peer.transport, peer.endpoint].filter(Boolean).join(' ') || '-',
+    peer.handshakeAge === undefined ? 'never' : `${duration(peer.handshakeAge)} ago`,
+    peer.roundTrip === undefined ? '-' : milliseconds(peer.roundTrip),
+    ping?.milliseconds === undefined ? '-' : milliseconds(ping.milliseconds),
+    bytes(peer.received),
+    bytes(peer.sent),
+    peer.reason === '' ? peer.state : `${peer.state}: ${peer.reason}`,
+  ];
+}
+
+/** Green once there was a handshake, yellow before, grey for a guest that has not come. */
+function rowColour(peer: PeerView): number {
+  if (peer.handshakeAge !== undefined) return 32;
+  return peer.number === undefined ? 90 : 33;
+}
+
+function joinCells(row: readonly string[], widths: readonly number[]): string {
+  return row
+    .map((cell, column) => (RIGHT.has(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
+    .join(GAP)
+    .trimEnd();
+}
+
+function cut(line: string, width: number): string {
+  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
+}
+
+/** `7 s`, `2 min 5 s`, `1 h 3 min`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** `820 B`, `1.4 KiB`, `3.0 MiB`. */
+export function bytes(count: number): string {
+  if (count < 1024) return `${count} B`;
+  if (count < 1024 ** 2) return `${(count / 1024).toFixed(1)} KiB`;
+  if (count < 1024 ** 3) return `${(count / 1024 ** 2).toFixed(1)} MiB`;
+  return `${(count / 1024 ** 3).toFixed(1)} GiB`;
+}
+
+function milliseconds(value: number): string {
+  return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
+}

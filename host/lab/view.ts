@@ -1,0 +1,78 @@
+import type { GatewayStatus } from '../gateway/status.js';
+import type { GatewayPlan, NetworkPlan } from './network.js';
+
+/** What the lab knows about one peer of one gateway at one moment. */
+export interface PeerView {
+  /** `gateway 2`, `guest`. */
+  readonly label: string;
+  /** Number of the gateway it is; undefined for the guest. */
+  readonly number: number | undefined;
+  /** How its datagrams travel (`udp`), and to where; the endpoint is empty while none is known. */
+  readonly transport: string;
+  readonly endpoint: string;
+  /** Seconds since the last handshake; undefined before the first. */
+  readonly handshakeAge: number | undefined;
+  /** Milliseconds of the last handshake's round trip, where this gateway began it. */
+  readonly roundTrip: number | undefined;
+  /** Bytes since the gateway's start, as WireGuard counts them. */
+  readonly received: number;
+  readonly sent: number;
+  readonly state: string;
+  /** Why it is in this state, as a sentence. */
+  readonly reason: string;
+}
+
+export interface GatewayView {
+  readonly number: number;
+  readonly address: string;
+  /** `rootless`, `tun` or `minimal`, and why. */
+  readonly mode: string;
+  readonly modeReason: string;
+  readonly peers: readonly PeerView[];
+}
+
+/** The answers to what was sent through the tunnel from one gateway to another. */
+export interface ProbeView {
+  readonly from: number;
+  readonly to: number;
+  readonly sent: number;
+  readonly answered: number;
+  /** Milliseconds of the last answer; undefined when the last one is missing. */
+  readonly milliseconds: number | undefined;
+  /** The last answer's status, or what went wrong. */
+  readonly detail: string;
+}
+
+export interface LabView {
+  /** Seconds since the lab's start. */
+  readonly seconds: number;
+  readonly gateways: readonly GatewayView[];
+  readonly pings: readonly ProbeView[];
+  /** Web requests (UDP requests in minimal mode). */
+  readonly requests: readonly ProbeView[];
+}
+
+/** A gateway's own status, with keys replaced by the lab's names. */
+export function gatewayView(status: GatewayStatus, own: GatewayPlan, network: NetworkPlan): GatewayView {
+  return {
+    number: own.number,
+    address: own.address,
+    mode: status.mode,
+    modeReason: status.modeReason,
+    peers: status.peers.map((peer) => {
+      const gateway = network.gateways.find((one) => one.keys.publicKey === peer.publicKey);
+      return {
+        label: gateway === undefined ? 'guest' : `gateway ${gateway.number}`,
+        number: gateway?.number,
+        transport: peer.transport,
+        endpoint: peer.endpoint ?? '',
+        handshakeAge: peer.handshakeAge ?? undefined,
+        roundTrip: peer.roundTrip ?? undefined,
+        received: peer.received,
+        sent: peer.sent,
+        state: peer.state,
+        reason: peer.explanation,
+      };
+    }),
+  };
+}
