@@ -18,8 +18,12 @@ const PROBE_TIMEOUT = 2_000;
  */
 export type LabMode = 'rootless' | 'minimal';
 
+export const LAB_MODES: readonly LabMode[] = ['rootless', 'minimal'];
+
 export interface LabOptions {
   readonly gateways: number;
+  /** `undefined`: the better one that this machine allows. */
+  readonly mode: LabMode | undefined;
   /** The gateway program. */
   readonly program: string;
 }
@@ -59,7 +63,7 @@ export class Lab {
 
   /** Starts everything at once; `ready` tells when it runs. The folder is made here and removed by `stop`. */
   static async start(options: LabOptions): Promise<Lab> {
-    const { mode, notes } = await chooseLabMode();
+    const { mode, notes } = await chooseLabMode(options.mode);
     const ports = await freePorts('udp', options.gateways);
     const forwards = await freePorts(mode === 'minimal' ? 'udp' : 'tcp', options.gateways);
     const services = await startServices();
@@ -156,16 +160,14 @@ export class Lab {
   }
 }
 
-async function chooseLabMode(): Promise<{ mode: LabMode; notes: string[] }> {
+async function chooseLabMode(asked: LabMode | undefined): Promise<{ mode: LabMode; notes: string[] }> {
+  const consequence = 'user space has no TCP, so a UDP echo replaces HTTP';
+  if (asked === 'minimal') return { mode: 'minimal', notes: [consequence] };
   try {
     await chooseMode({ forced: 'rootless' });
     return { mode: 'rootless', notes: [] };
   } catch (error) {
-    return {
-      mode: 'minimal',
-      notes: [
-        `${messageOf(error)}; so the gateways run in user space, without TCP: a UDP echo replaces HTTP`,
-      ],
-    };
+    if (asked === 'rootless') throw error;
+    return { mode: 'minimal', notes: [`${messageOf(error)}; ${consequence}`] };
   }
 }

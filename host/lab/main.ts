@@ -42,7 +42,7 @@ async function once(lab: Lab, told: AbortSignal, options: LabCommandLine): Promi
 async function main(): Promise<number> {
   const options = readCommandLine(process.argv.slice(2));
   const told = untilToldToEnd();
-  const lab = await Lab.start({ gateways: options.gateways, program: PROGRAM });
+  const lab = await Lab.start({ ...options, program: PROGRAM });
   // The last resort, should this program itself fail: nothing of the lab outlives it.
   process.on('exit', () => lab.abandon(options.keep));
   try {

@@ -1,9 +1,12 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { LAB_MODES, type LabMode } from './lab.js';
 import { MAX_GATEWAYS } from './network.js';
 
 export interface LabCommandLine {
   readonly gateways: number;
   readonly seconds: number | undefined;
+  /** `undefined`: the better one that this machine allows. */
+  readonly mode: LabMode | undefined;
   readonly once: boolean;
   readonly json: boolean;
   readonly listen: boolean;
@@ -27,6 +30,7 @@ export function readCommandLine(words: readonly string[]): LabCommandLine {
       'end after so long; with --once: give up after so long (60)',
       whole(1, 86_400),
     )
+    .addOption(new Option('--mode <mode>', 'the better one that works here, unless given').choices(LAB_MODES))
     .option('--once', 'one full round of handshakes, pings and requests; exit code 0 when all came')
     .option('--json', 'print the result as one JSON object; implies --once')
     .option('--listen', 'let the local network in: guest.conf names this machine by its own address')
@@ -34,10 +38,11 @@ export function readCommandLine(words: readonly string[]): LabCommandLine {
     .helpOption('-h, --help', 'show this')
     .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : 2));
   command.parse([...words], { from: 'user' });
-  const { gateways, seconds, once, json, listen, keep } = command.opts<Partial<LabCommandLine>>();
+  const { gateways, seconds, mode, once, json, listen, keep } = command.opts<Partial<LabCommandLine>>();
   return {
     gateways: gateways ?? MIN_GATEWAYS,
     seconds,
+    mode,
     once: once === true || json === true,
     json: json === true,
     listen: listen === true,
