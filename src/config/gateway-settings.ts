@@ -11,19 +11,22 @@ import { nearestWord } from './suggestion.js';
 /** How packets reach the host: see the README. `auto` takes the first that the host's rights allow. */
 export type Mode = 'auto' | 'tun' | 'rootless' | 'minimal';
 
-export interface GatewaySettings {
+/** Limits by their names, as `src/wireguard/limits.ts` has them. */
+export type NamedLimits<L> = { readonly [Name in keyof L]: number };
+
+export interface GatewaySettings<L extends NamedLimits<L>> {
   readonly mode: Mode;
   readonly logLevel: LogLevel;
   readonly logFormat: 'human' | 'json';
   readonly forwards: readonly Forward[];
   readonly exposes: readonly Expose[];
   /** Those limits that differ from their defaults. */
-  readonly limits: Readonly<Record<string, number>>;
+  readonly limits: Partial<L>;
 }
 
-export interface GatewaySettingsResult {
+export interface GatewaySettingsResult<L extends NamedLimits<L>> {
   /** `undefined` when any problem is an error. */
-  readonly settings: GatewaySettings | undefined;
+  readonly settings: GatewaySettings<L> | undefined;
   readonly problems: readonly Problem[];
 }
 
@@ -34,12 +37,12 @@ const KEYS = Object.freeze(['mode', 'logLevel', 'logFormat', 'forward', 'expose'
 
 /**
  * Reads `{ mode, logLevel, logFormat, forward: string[], expose: string[], limits: { name: count } }`, each of them
- * optional. `knownLimits` has every limit's name with its default (`src/wireguard/limits.ts`). Never throws.
+ * optional. `knownLimits` has every limit's name with its default. Never throws.
  */
-export function readGatewaySettings(
+export function readGatewaySettings<L extends NamedLimits<L>>(
   raw: unknown,
-  knownLimits: Readonly<Record<string, number>>,
-): GatewaySettingsResult {
+  knownLimits: L,
+): GatewaySettingsResult<L> {
   const problems: Problem[] = [];
   if (!isRecord(raw)) {
     const remedy = 'write an object, as in { "mode": "auto" }';
@@ -51,7 +54,7 @@ export function readGatewaySettings(
   for (const key of Object.keys(raw)) {
     if (!KEYS.includes(key)) problems.push(unknownName('', 'this setting is not known', key, KEYS));
   }
-  const settings: GatewaySettings = {
+  const settings: GatewaySettings<L> = {
     mode: readWord(raw, 'mode', MODES, 'auto', problems),
     logLevel: readWord(raw, 'logLevel', LEVELS, 'info', problems),
     logFormat: readWord(raw, 'logFormat', FORMATS, 'human', problems),
@@ -100,18 +103,14 @@ function readTexts<T>(
   return value.map((text) => parse(text, problems)).filter((item) => item !== undefined);
 }
 
-function readLimits(
-  value: unknown,
-  known: Readonly<Record<string, number>>,
-  problems: Problem[],
-): Record<string, number> {
-  const limits: Record<string, number> = {};
-  if (value === undefined) return limits;
+function readLimits<L extends NamedLimits<L>>(value: unknown, known: L, problems: Problem[]): Partial<L> {
+  const limits: Partial<Record<string, number>> = {};
+  if (value === undefined) return {};
   if (!isRecord(value)) {
     problems.push(
       error({ line: 0 }, 'limits', 'the value is not an object', 'write it as in { "maxPeers": 100 }'),
     );
-    return limits;
+    return {};
   }
   const names = Object.keys(known);
   for (const name of Object.keys(value)) {
@@ -123,12 +122,13 @@ function readLimits(
           { line: 0 },
           `limits.${name}`,
           'the limit is not a whole number of 0 or more',
-          `the usual value is ${known[name]}`,
+          `the usual value is ${known[name as keyof L]}`,
         ),
       );
     } else limits[name] = limit;
   }
-  return limits;
+  // Only names of `known` were taken.
+  return limits as Partial<L>;
 }
 
 function unknownName(key: string, message: string, name: string, known: readonly string[]): Problem {
