@@ -11,7 +11,6 @@ import { requireProgram, run } from './command.js';
 import { freeTable, setDefaultRoute } from './default-route.js';
 import { setDns } from './dns.js';
 import { runHook } from './hooks.js';
-import { linkMtu } from './mtu.js';
 import { familyOf, MAIN_TABLE, planRoutes, type RoutePlan } from './routes.js';
 import type { InterfaceSettings } from './tunnel.js';
 import type { UndoList, UndoStep } from './undo.js';
@@ -70,7 +69,7 @@ export class TunnelInterface {
     this.context.undo.add({ kind: 'link', name: this.context.name });
   }
 
-  /** Everything up to PostUp; the MTU that was set, in bytes. Leaves taking back to the caller. */
+  /** Addresses, MTU, up, DNS, routes; the MTU that was set, in bytes. Leaves taking back to the caller. */
   async configure(): Promise<number> {
     const { name, settings, isolated, undo, log } = this.context;
     for (const address of settings.addresses) {
@@ -83,10 +82,14 @@ export class TunnelInterface {
       log.write('info', 'dns-not-set', { reason: 'rootless: the system keeps its own name servers' });
     }
     await this.setRoutes(settings.routes);
-    await this.hooks(settings.postUp, 'PostUp');
+    return mtu;
+  }
+
+  /** Last of all. */
+  async postUp(): Promise<void> {
+    await this.hooks(this.context.settings.postUp, 'PostUp');
     this.registerPostDown();
     this.up = true;
-    return mtu;
   }
 
   /** Adds what is new and deletes what is gone. */
@@ -109,11 +112,6 @@ export class TunnelInterface {
     for (const family of next.defaults) {
       if (!before.defaults.includes(family)) await this.addDefault(family);
     }
-  }
-
-  /** The interface's MTU now; somebody may have changed it. */
-  async currentMtu(): Promise<number> {
-    return linkMtu(this.context.name);
   }
 
   /** PreDown; what comes after is the undo list's. Failures are logged: nothing keeps a tunnel from going down. */

@@ -1,5 +1,6 @@
 /** The inner MTU when the configuration names none. */
 
+import { readFileSync } from 'node:fs';
 import { run } from './command.js';
 
 /** IPv6 header 40, UDP header 8, WireGuard's header 16 and tag 16: the most a packet grows by on its way. */
@@ -44,5 +45,29 @@ export async function linkMtu(name: string): Promise<number> {
     return mtu === null ? 0 : Number(mtu[1]);
   } catch {
     return 0;
+  }
+}
+
+/** How often an interface's MTU is looked at, in ms: operators change it with `ip link set mtu`. */
+const WATCH_INTERVAL = 5_000;
+
+/** Calls back whenever the MTU changes. Returns the function that ends the watch. */
+export function watchMtu(name: string, changed: (mtu: number) => void): () => void {
+  let last = 0;
+  const timer = setInterval(async () => {
+    const mtu = ipv6Mtu(name) ?? (await linkMtu(name));
+    if (mtu === 0 || mtu === last) return;
+    last = mtu;
+    changed(mtu);
+  }, WATCH_INTERVAL).unref();
+  return () => clearInterval(timer);
+}
+
+/** Without a process of `ip`: IPv6's own MTU follows the link's. Unknown when IPv6 is off or the MTU below 1280. */
+function ipv6Mtu(name: string): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/sys/net/ipv6/conf/${name}/mtu`, 'latin1'));
+  } catch {
+    return undefined;
   }
 }

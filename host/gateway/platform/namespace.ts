@@ -1,6 +1,7 @@
 /** How a program is started as root of its own user and network namespace, without any right. */
 
-import { findProgram } from './command.js';
+import { writeFileSync } from 'node:fs';
+import { findProgram, run } from './command.js';
 
 /**
  * The words before the program. `unshare` and `setpriv` (both util-linux) replace themselves by what follows, so the
@@ -13,4 +14,16 @@ export function namespaceCommand(): string[] {
   const setpriv = findProgram('setpriv');
   if (setpriv !== undefined) words.push(setpriv, '--pdeathsig', 'TERM', '--');
   return words;
+}
+
+/** Makes a new network namespace habitable: its loopback is down, and IPv6 may be off as the host has it. */
+export async function prepareNamespace(): Promise<void> {
+  for (const name of ['all', 'default']) {
+    try {
+      writeFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '0');
+    } catch {
+      // read-only (container) or no IPv6 at all: an IPv6 address will say so, if there is one
+    }
+  }
+  await run('ip', ['link', 'set', 'dev', 'lo', 'up']);
 }

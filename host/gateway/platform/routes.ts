@@ -1,7 +1,7 @@
 /** Which routes an interface needs for its peers' AllowedIPs. Nothing here touches the system. */
 
 import type { InterfaceConfig } from '../../../src/config/tunnel-config.js';
-import { type Prefix, prefixContains } from '../../../src/packet/address.js';
+import { formatPrefix, type Prefix, prefixContains } from '../../../src/packet/address.js';
 
 /** Linux's number of the table `main`. */
 export const MAIN_TABLE = 254;
@@ -29,11 +29,15 @@ export function planRoutes(
   // The kernel makes the route of an address's own network by itself, in the main table.
   const connected = own === undefined || own === MAIN_TABLE ? addresses : [];
   const routes: Prefix[] = [];
+  const seen = new Set<string>();
   const defaults = new Set<4 | 6>();
   const sorted = [...allowedIps].sort((a, b) => b.prefixLength - a.prefixLength);
   for (const prefix of sorted) {
     if (prefix.prefixLength === 0 && own === undefined) defaults.add(familyOf(prefix));
-    else if (![...connected, ...routes].some((network) => isWithin(prefix, network))) routes.push(prefix);
+    else if (!seen.has(formatPrefix(prefix)) && !connected.some((network) => isWithin(prefix, network))) {
+      seen.add(formatPrefix(prefix));
+      routes.push(prefix);
+    }
   }
   return { routes, defaults: [...defaults].sort(), table: own };
 }
@@ -42,7 +46,6 @@ export function familyOf(prefix: Prefix): 4 | 6 {
   return prefix.address.length === 4 ? 4 : 6;
 }
 
-/** Among the routes so far none is shorter than `inner`, so for them this means "the same". */
 function isWithin(inner: Prefix, outer: Prefix): boolean {
   return outer.prefixLength <= inner.prefixLength && prefixContains(outer, inner.address);
 }

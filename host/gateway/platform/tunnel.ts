@@ -106,6 +106,7 @@ export interface Tunnel {
   readonly tun: TunDescriptor | undefined;
   /** `minimal`. */
   readonly device: PacketDevice | undefined;
+  /** The current ones; `rebind` replaces them. */
   readonly sockets: UdpSockets;
   /** Looks names up where there is a network: in the outer process when this one lives in a namespace. */
   readonly resolver: Resolver;
@@ -119,7 +120,10 @@ export interface Tunnel {
   configure(): Promise<void>;
   /** Brings the routes in line with a new list of AllowedIPs (reload). */
   setRoutes(routes: readonly Prefix[]): Promise<void>;
-  /** New sockets on another port (`wg set listen-port`); the old ones are closed once the new ones are bound. */
+  /**
+   * New sockets on another port (`wg set listen-port`), marked as the old ones; those are for the caller to close.
+   * The port in use gives the same object again; 0 gives any free port.
+   */
   rebind(port: number): Promise<UdpSockets>;
   /** Marks the current and later UDP sockets (SO_MARK). Rejects in the modes that cannot. */
   setMark(mark: number): Promise<void>;
@@ -144,4 +148,6 @@ export interface Outside {
   serve(rule: ForwardRule, listener: Listener, limits: ForwardLimits): Promise<void>;
   /** The outer process is gone: close the tunnel and exit. Without a handler the inner process exits by itself. */
   onGone: ((reason: string) => void) | undefined;
+  /** Ends what `serve` began, as far as this process does it. */
+  close(): void;
 }

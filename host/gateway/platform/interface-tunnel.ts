@@ -1,0 +1,142 @@
+import { closeSync } from 'node:fs';
+import type { Prefix } from '../../../src/packet/address.js';
+import { formatAddress } from '../../../src/packet/address.js';
+import type { PacketDevice, Resolver } from '../../../src/ports.js';
+import { EXIT, GatewayError } from '../errors.js';
+import type { TunDescriptor } from '../offload/tun-open.js';
+import { DEFAULT_FORWARD_LIMITS, type ForwardLimits } from './forward-limits.js';
+import { exposeRules, forwardRule, ruleText } from './forward-rule.js';
+import type { TunnelInterface } from './interface.js';
+import { type Forwarder, openListener, startForward } from './listener.js';
+import { DEFAULT_MTU, watchMtu } from './mtu.js';
+import { systemPing } from './ping.js';
+import type { Outside, Tunnel, TunnelMode, TunnelRequest, UdpSockets } from './tunnel.js';
+import { closeUdpSockets, markUdpSockets } from './udp-sockets.js';
+import type { UndoList } from './undo.js';
+
+/** A tunnel over a TUN interface: in the namespace we were started in, or in one of our own. */
+export class InterfaceTunnel implements Tunnel {
+  readonly mode: TunnelMode;
+  readonly reason: string;
+  readonly interfaceName: string;
+  readonly tun: TunDescriptor;
+  readonly device: PacketDevice | undefined = undefined;
+  readonly resolver: Resolver;
+  mtu = DEFAULT_MTU;
+  sockets: UdpSockets;
+  onMtu: ((mtu: number) => void) | undefined;
+
+  private readonly request: TunnelRequest;
+  private readonly outside: Outside;
+  private readonly iface: TunnelInterface;
+  private readonly undo: UndoList;
+  private readonly onExit: () => void;
+  private readonly limits: ForwardLimits;
+  private readonly forwarders: Forwarder[] = [];
+  private readonly stopWatch: () => void;
+  private mark = 0;
+  private closing: Promise<void> | undefined;
+
+  /** `onExit` is the handler of the process's `exit` event that runs `undo`; it goes when the tunnel does. */
+  constructor(
+    request: TunnelRequest,
+    outside: Outside,
+    iface: TunnelInterface,
+    undo: UndoList,
+    tun: TunDescriptor,
+    sockets: UdpSockets,
+    onExit: () => void,
+  ) {
+    this.mode = request.choice.mode;
+    this.reason = request.choice.reason;
+    this.interfaceName = tun.name;
+    this.request = request;
+    this.outside = outside;
+    this.resolver = outside.resolver;
+    this.iface = iface;
+    this.undo = undo;
+    this.tun = tun;
+    this.sockets = sockets;
+    this.onExit = onExit;
+    this.limits = { ...DEFAULT_FORWARD_LIMITS, ...request.forwardLimits };
+    this.mark = this.mode === 'rootless' ? 0 : request.settings.fwmark;
+    this.stopWatch = watchMtu(tun.name, (mtu) => this.mtuChanged(mtu));
+  }
+
+  async configure(): Promise<void> {
+    try {
+      this.mtuChanged(await this.iface.configure());
+      await this.startForwards();
+      await this.iface.postUp();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  setRoutes(routes: readonly Prefix[]): Promise<void> {
+    return this.iface.setRoutes(routes);
+  }
+
+  async rebind(port: number): Promise<UdpSockets> {
+    if (port === this.sockets.port) return this.sockets;
+    const sockets = await this.outside.bindUdp(port);
+    if (this.mark !== 0) markUdpSockets(sockets, this.mark);
+    this.sockets = sockets;
+    return sockets;
+  }
+
+  async setMark(mark: number): Promise<void> {
+    if (mark === this.mark) return;
+    if (this.mode === 'rootless') {
+      throw new GatewayError(
+        EXIT.permission,
+        'a firewall mark takes CAP_NET_ADMIN, which rootless mode does without',
+      );
+    }
+    markUdpSockets(this.sockets, mark);
+    this.mark = mark;
+  }
+
+  ping(address: string, timeout: number): Promise<number | undefined> {
+    return systemPing(address, timeout);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.takeDown();
+    return this.closing;
+  }
+
+  private async takeDown(): Promise<void> {
+    await this.iface.preDown();
+    this.stopWatch();
+    for (const forwarder of this.forwarders) forwarder.close();
+    this.outside.close();
+    this.undo.run();
+    process.off('exit', this.onExit);
+    closeUdpSockets(this.sockets);
+    // The reader that the deleted interface woke gets its turn before the descriptor's number can be another's.
+    await new Promise((resolve) => setImmediate(resolve));
+    closeSync(this.tun.fd);
+  }
+
+  private async startForwards(): Promise<void> {
+    const { forwards, exposes, settings, log } = this.request;
+    for (const rule of forwards.map(forwardRule)) {
+      const listener = await this.outside.listen(rule);
+      this.forwarders.push(startForward(rule, listener, this.limits, log));
+      log.write('info', 'forward-open', { rule: ruleText(rule) });
+    }
+    const own = settings.addresses.map((prefix) => formatAddress(prefix.address));
+    for (const rule of exposes.flatMap((expose) => exposeRules(expose, own))) {
+      await this.outside.serve(rule, await openListener(rule), this.limits);
+      log.write('info', 'expose-open', { rule: ruleText(rule) });
+    }
+  }
+
+  private mtuChanged(mtu: number): void {
+    if (mtu === this.mtu) return;
+    this.mtu = mtu;
+    this.onMtu?.(mtu);
+  }
+}

@@ -1,0 +1,45 @@
+import type { Log, Resolver } from '../../../src/ports.js';
+import { NodeResolver } from '../resolver.js';
+import type { ForwardLimits } from './forward-limits.js';
+import type { ForwardRule } from './forward-rule.js';
+import { type Forwarder, type Listener, openListener, startForward } from './listener.js';
+import { measureMtu } from './mtu.js';
+import type { ModeChoice, Outside, UdpSockets } from './tunnel.js';
+import { bindUdpSockets } from './udp-sockets.js';
+
+/** The outside of a process that lives there itself; also what the outer process of rootless mode works with. */
+export class LocalOutside implements Outside {
+  readonly choice: ModeChoice;
+  readonly payload = undefined;
+  readonly resolver: Resolver = new NodeResolver();
+  onGone: ((reason: string) => void) | undefined;
+
+  private readonly log: Log;
+  private readonly forwarders = new Set<Forwarder>();
+
+  constructor(choice: ModeChoice, log: Log) {
+    this.choice = choice;
+    this.log = log;
+  }
+
+  bindUdp(port: number): Promise<UdpSockets> {
+    return bindUdpSockets(port);
+  }
+
+  measureMtu(endpoints: readonly string[]): Promise<number> {
+    return measureMtu(endpoints);
+  }
+
+  listen(rule: ForwardRule): Promise<Listener> {
+    return openListener(rule);
+  }
+
+  async serve(rule: ForwardRule, listener: Listener, limits: ForwardLimits): Promise<void> {
+    this.forwarders.add(startForward(rule, listener, limits, this.log));
+  }
+
+  close(): void {
+    for (const forwarder of this.forwarders) forwarder.close();
+    this.forwarders.clear();
+  }
+}
