@@ -30,8 +30,10 @@ export interface UapiHost {
   /** IPv6 zones have names outside and numbers inside (RFC 4007); only the host knows both. */
   zoneIndex?: ZoneIndex;
   zoneName?: ZoneName;
-  /** The answer (whole lines) to an operation beyond `get=1` and `set=1`, or `undefined` when there is none. */
-  answer?(operation: string): string | undefined;
+  /** Whether there is an operation (`status=1`) beyond `get=1` and `set=1`. */
+  knows?(operation: string): boolean;
+  /** Calls `reply` once with the answer, whole lines, and its errno. */
+  answer?(operation: string, reply: (text: string, errno: number) => void): void;
   /** A `set=1` came to its end, with everything applied that could be. */
   changed?(): void;
   /** A line was refused; `key` is its name, never its value. */
@@ -65,7 +67,6 @@ export class UapiSession {
   #overlong = false;
   #state: State = 'operation';
   #operation = '';
-  #reply: string | undefined;
   #errno: number = UAPI_OK;
   #waiting = false;
   #rest: Uint8Array | undefined;
@@ -140,8 +141,7 @@ export class UapiSession {
       this.#state = 'device';
       return;
     }
-    this.#reply = operation === 'get=1' ? '' : this.#host.answer?.(operation);
-    if (this.#reply !== undefined) {
+    if (operation === 'get=1' || (operation !== '' && this.#host.knows?.(operation))) {
       this.#state = 'ask';
     } else {
       // Whoever speaks something else cannot know where its operation ends.
@@ -158,8 +158,23 @@ export class UapiSession {
       this.#host.changed?.();
     } else if (this.#state === 'ask') {
       if (operation === 'get=1') this.#writeDevice();
-      else this.#output.write(this.#reply ?? '');
+      else {
+        this.#await((done) =>
+          this.#host.answer?.(operation, (text, errno) => {
+            if (this.#state === 'over') return;
+            this.#output.write(text);
+            this.#errno = errno;
+            this.#finish();
+            done();
+          }),
+        );
+        return;
+      }
     }
+    this.#finish();
+  }
+
+  #finish(): void {
     this.#output.write(`errno=${this.#errno}\n\n`);
     this.#state = 'operation';
     this.#forget();
@@ -196,13 +211,13 @@ export class UapiSession {
       case 'listen_port': {
         const port = parseDecimal(value, 0xffff);
         if (port < 0) return UAPI_INVALID;
-        this.#await(name, (done) => this.#host.setListenPort(port, done));
+        this.#apply(name, (done) => this.#host.setListenPort(port, done));
         return UAPI_OK;
       }
       case 'fwmark': {
         const mark = parseDecimal(value, 0xffff_ffff);
         if (mark < 0) return UAPI_INVALID;
-        this.#await(name, (done) => this.#host.setFwmark(mark, done));
+        this.#apply(name, (done) => this.#host.setFwmark(mark, done));
         return UAPI_OK;
       }
       case 'replace_peers':
@@ -311,13 +326,21 @@ export class UapiSession {
     this.#keepalive = -1;
   }
 
+  #apply(name: string, ask: (done: (errno: number) => void) => void): void {
+    this.#await((done) =>
+      ask((errno) => {
+        if (errno !== UAPI_OK && this.#state !== 'over') this.#refuse(name, errno);
+        done();
+      }),
+    );
+  }
+
   /** Lets the host answer when it can; until then no further line is read. */
-  #await(name: string, ask: (done: (errno: number) => void) => void): void {
+  #await(ask: (done: () => void) => void): void {
     let answered = false;
-    ask((errno) => {
+    ask(() => {
       if (answered) return;
       answered = true;
-      if (errno !== UAPI_OK && this.#state !== 'over') this.#refuse(name, errno);
       if (!this.#waiting) return;
       this.#waiting = false;
       const rest = this.#rest;

@@ -1,0 +1,94 @@
+import { Gateway } from '../../src/gateway.js';
+import type { Clock, Log, PacketDevice, Resolver } from '../../src/ports.js';
+import type { Device } from '../../src/wireguard/device.js';
+import type { Peer } from '../../src/wireguard/peer.js';
+import { TunDevice } from './platform/tun-device.js';
+import type { Tunnel, UdpSockets } from './platform/tunnel.js';
+import { NodeTimer } from './timer.js';
+import { type SendFailure, UdpSocket } from './udp-socket.js';
+
+/** What carries packets between the tunnel device, the WireGuard device and the UDP sockets. */
+export interface Pump {
+  /** `portable` or `t0`. */
+  readonly tier: string;
+  /** One clause for the owner: why this tier. */
+  readonly reason: string;
+  readonly lastFailure: SendFailure | undefined;
+  /** Packets and datagrams dropped outside of the WireGuard device, by name. */
+  readonly counters: Readonly<Record<string, number>>;
+  start(): void;
+  /** The sockets are new ones (another port); the old ones are closed already or soon. */
+  replaceSockets(sockets: UdpSockets): void;
+  /** Why the peer's endpoint name has no address, or `undefined`. */
+  nameError(peer: Peer): string | undefined;
+  stop(): void;
+}
+
+export interface PumpOptions {
+  readonly device: Device;
+  readonly tunnel: Tunnel;
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The tunnel device or the sockets are gone; the pump has stopped. */
+  readonly onClosed: (reason: string) => void;
+}
+
+/** The portable loop: every packet through the readable core, with what Node itself has for I/O. */
+export class PortablePump implements Pump {
+  readonly tier = 'portable';
+  readonly reason: string;
+  private readonly gateway: Gateway;
+  private readonly socket: UdpSocket;
+  private readonly packets: PacketDevice;
+  private readonly tun: TunDevice | undefined;
+
+  constructor(options: PumpOptions, reason: string) {
+    const { device, tunnel, resolver, clock, log, onClosed } = options;
+    this.reason = reason;
+    this.socket = new UdpSocket(tunnel.sockets);
+    this.tun = tunnel.tun === undefined ? undefined : new TunDevice(tunnel.tun.fd);
+    const packets = this.tun ?? tunnel.device;
+    if (packets === undefined) throw new Error('the tunnel has neither a descriptor nor a packet device');
+    this.packets = packets;
+    this.gateway = new Gateway({
+      device,
+      tunnel: packets,
+      socket: this.socket,
+      clock,
+      timer: new NodeTimer(),
+      resolver,
+      log,
+      onClosed,
+    });
+  }
+
+  get lastFailure(): SendFailure | undefined {
+    return this.socket.lastFailure;
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    const { receiveDropped, sendDropped, sendFailed } = this.socket.counters;
+    const tunnelDropped = this.tun?.dropped ?? 0;
+    return { receiveDropped, sendDropped, sendFailed, tunnelDropped };
+  }
+
+  start(): void {
+    this.gateway.start();
+    this.tun?.start();
+  }
+
+  replaceSockets(sockets: UdpSockets): void {
+    this.socket.replace(sockets);
+  }
+
+  nameError(peer: Peer): string | undefined {
+    return this.gateway.names?.error(peer);
+  }
+
+  stop(): void {
+    this.gateway.stop();
+    this.packets.close();
+    this.socket.close();
+  }
+}

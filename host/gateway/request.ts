@@ -1,0 +1,28 @@
+import type { Expose, Forward } from '../../src/config/forwards.js';
+import type { ConfigurationText } from './configuration.js';
+import type { LogFormat, LogThreshold } from './log.js';
+import type { TunnelMode } from './platform/tunnel.js';
+
+export type TierChoice = 'auto' | 'portable' | 't0';
+
+export const TIERS: readonly TierChoice[] = ['auto', 'portable', 't0'];
+
+/** What a gateway is asked to be: plain data, which the outer process of rootless mode hands to the inner one. */
+export interface GatewayRequest {
+  readonly interfaceName: string;
+  /** The configuration file and what it said at the start; `undefined`: configured by `wg` alone. */
+  readonly configuration: ConfigurationText | undefined;
+  /** Where the control socket is made. */
+  readonly uapiDirectory: string;
+  /** Where state is kept; one directory for all gateways of this user. */
+  readonly stateDirectory: string;
+  /** `undefined`: the best that this machine allows. */
+  readonly mode: TunnelMode | undefined;
+  readonly tier: TierChoice;
+  readonly forwards: readonly Forward[];
+  readonly exposes: readonly Expose[];
+  readonly logFormat: LogFormat;
+  readonly logLevel: LogThreshold;
+  /** Seconds within which some peer must have answered; `undefined`: for ever patient. */
+  readonly failAfter: number | undefined;
+}

@@ -1,0 +1,346 @@
+/**
+ * A running gateway on Node: puts the WireGuard device, the platform's tunnel, a pump and the control socket
+ * together, and takes all of it down again, however far it came.
+ */
+
+import { join } from 'node:path';
+import type { PeerConfig, TunnelConfig } from '../../src/config/tunnel-config.js';
+
+import { keyToBase64 } from '../../src/crypto/key-text.js';
+import { formatAddress } from '../../src/packet/address.js';
+import { endpointAddressOffset, endpointFamily, FAMILY_IPV4 } from '../../src/packet/endpoint.js';
+import { formatEndpoint } from '../../src/packet/endpoint-text.js';
+import type { Log, Resolver } from '../../src/ports.js';
+import { Device } from '../../src/wireguard/device.js';
+import type { Peer } from '../../src/wireguard/peer.js';
+import { TimestampSource } from '../../src/wireguard/tai64n.js';
+import { applyConfig } from './apply-config.js';
+import { NodeClock } from './clock.js';
+import { readConfiguration, requireConfiguration } from './configuration.js';
+import { NodePrimitives } from './crypto.js';
+import { EXIT, type ExitCode, GatewayError, messageOf } from './errors.js';
+import { FileStore } from './file-store.js';
+import { interfaceSettings } from './platform/interface-settings.js';
+import { openTunnel } from './platform/open-tunnel.js';
+import type { InterfaceSettings, ModeChoice, Outside, Tunnel } from './platform/tunnel.js';
+import type { Pump } from './pump.js';
+import { openPump, wantsOffload } from './pump-choice.js';
+import type { GatewayRequest } from './request.js';
+import { ipv4Only, lookUp, NodeResolver } from './resolver.js';
+import { type GatewayStatus, peerView } from './status.js';
+import { GatewayUapiHost } from './uapi-host.js';
+import { refuseLive, UapiSocket } from './uapi-socket.js';
+import { packageVersion } from './version.js';
+
+/** A send failure older than this no longer explains anything, in ms. */
+const FAILURE_MEMORY = 30_000;
+/** Largest IP packet; what the device must carry where nobody has said what the MTU will be. */
+const MAX_PACKET = 65_535;
+const USUAL_PACKET = 1500;
+
+/** What an interface has that will be configured by others (wg-quick, ip). */
+const BARE_INTERFACE: InterfaceSettings = {
+  addresses: [],
+  mtu: undefined,
+  table: 'off',
+  dns: [],
+  dnsSearch: [],
+  preUp: [],
+  postUp: [],
+  preDown: [],
+  postDown: [],
+  routes: [],
+  endpoints: [],
+  fwmark: 0,
+};
+
+export interface Surroundings {
+  readonly choice: ModeChoice;
+  /** The inner process's line to the outer one (rootless mode). */
+  readonly outside: Outside | undefined;
+  readonly log: Log;
+}
+
+/** Starts a gateway. Rejects with a {@link GatewayError}, and with everything taken back, when it cannot be. */
+export async function startGateway(
+  request: GatewayRequest,
+  surroundings: Surroundings,
+): Promise<RunningGateway> {
+  const gateway = new RunningGateway(request, surroundings);
+  try {
+    await gateway.start();
+    return gateway;
+  } catch (error) {
+    await gateway.stop(EXIT.failure);
+    throw error;
+  }
+}
+
+export class RunningGateway {
+  /** Settles when the gateway has ended, whatever ended it, with the exit code that says why. */
+  readonly ended: Promise<ExitCode>;
+
+  private readonly request: GatewayRequest;
+  private readonly surroundings: Surroundings;
+  private readonly log: Log;
+  private readonly clock = new NodeClock();
+  private readonly primitives = new NodePrimitives();
+  private readonly resolver: Resolver;
+  private readonly startedAt = performance.now();
+  private device: Device | undefined;
+  private tunnel: Tunnel | undefined;
+  private pump: Pump | undefined;
+  private uapi: UapiSocket | undefined;
+  private host: GatewayUapiHost | undefined;
+  /** What the device was last brought in line with. */
+  private config: TunnelConfig | undefined;
+  private patience: NodeJS.Timeout | undefined;
+  private stopping: Promise<void> | undefined;
+  private end!: (code: ExitCode) => void;
+
+  constructor(request: GatewayRequest, surroundings: Surroundings) {
+    this.request = request;
+    this.surroundings = surroundings;
+    this.log = surroundings.log;
+    this.resolver = surroundings.outside?.resolver ?? new NodeResolver();
+    this.ended = new Promise((resolve) => {
+      this.end = resolve;
+    });
+  }
+
+  async start(): Promise<void> {
+    const { request, log } = this;
+    const { interfaceName, uapiDirectory, configuration } = request;
+    await refuseLive(uapiDirectory, interfaceName);
+    const config = configuration && this.check(configuration).config;
+    const resolved = config ? await this.resolve(config) : new Map<PeerConfig, Uint8Array>();
+
+    const store = new FileStore(join(request.stateDirectory, interfaceName));
+    const device = new Device({
+      primitives: this.primitives,
+      clock: this.clock,
+      timestamps: new TimestampSource(this.clock, store, log),
+      log,
+      limits: { packetSize: packetSize(config) },
+    });
+    this.device = device;
+
+    const tunnel = await this.openTunnel(config, resolved);
+    this.tunnel = tunnel;
+    device.mtu = tunnel.mtu;
+    tunnel.onMtu = (mtu) => {
+      device.mtu = mtu;
+    };
+    this.pump = openPump(request.tier, {
+      device,
+      tunnel,
+      resolver: tunnel.sockets.v6 === undefined ? ipv4Only(tunnel.resolver) : tunnel.resolver,
+      clock: this.clock,
+      log,
+      onClosed: (reason) => this.leave(reason),
+    });
+    this.pump.start();
+    if (config) applyConfig(device, config, undefined, resolved);
+    this.config = config;
+    if (config) await tunnel.configure();
+    device.mtu = tunnel.mtu;
+
+    this.host = new GatewayUapiHost(tunnel, this.pump, log, config?.interface.fwMark ?? 0, () =>
+      this.status(),
+    );
+    this.uapi = await UapiSocket.listen(uapiDirectory, interfaceName, device, this.host, log);
+    this.uapi.onRemoved = () => this.leave('the control socket was removed');
+    const { outside } = this.surroundings;
+    if (outside) outside.onGone = (reason) => this.leave(reason);
+    this.watchPatience();
+    this.announce();
+  }
+
+  /** Brings the gateway in line with its file. A broken file changes nothing; the log says what is wrong with it. */
+  async reload(): Promise<void> {
+    const { request, device, tunnel, log } = this;
+    if (request.configuration === undefined || device === undefined || tunnel === undefined) {
+      log.write('warn', 'reload-refused', {
+        reason: 'this gateway has no configuration file; use wg syncconf',
+      });
+      return;
+    }
+    try {
+      const { config } = this.check(readConfiguration(request.configuration.path));
+      const resolved = await this.resolve(config);
+      const port = config.interface.listenPort ?? 0;
+      if (port !== 0 && port !== tunnel.sockets.port) await this.host?.rebind(port);
+      if (config.interface.fwMark !== (this.config?.interface.fwMark ?? 0)) {
+        await this.host?.mark(config.interface.fwMark);
+      }
+      applyConfig(device, config, this.config, resolved);
+      await tunnel.setRoutes(config.peers.flatMap((peer) => peer.allowedIps));
+      if (needsRestart(this.config, config)) {
+        const reason = 'addresses, MTU, DNS, table and hooks take effect at the next start';
+        log.write('warn', 'reload-incomplete', { reason });
+      }
+      this.config = config;
+      log.write('info', 'reloaded', { peers: device.peerCount });
+    } catch (error) {
+      log.write('error', 'reload-refused', { reason: messageOf(error) });
+    }
+  }
+
+  /** Takes everything back. Safe to call at any moment and more than once. */
+  stop(code: ExitCode = EXIT.ok): Promise<void> {
+    // A turn later, so that whatever ends meanwhile because of this finds it begun.
+    this.stopping ??= Promise.resolve()
+      .then(() => this.takeDown())
+      .then(() => this.end(code));
+    return this.stopping;
+  }
+
+  status(): GatewayStatus {
+    const { request, surroundings, device, tunnel, pump } = this;
+    if (device === undefined || tunnel === undefined || pump === undefined) throw new Error('not started');
+    const now = this.clock.monotonic();
+    const { publicKey } = device;
+    return {
+      interface: request.interfaceName,
+      version: packageVersion(),
+      pid: process.pid,
+      uptime: Math.round((now - this.startedAt) / 1000),
+      mode: tunnel.mode,
+      modeReason: tunnel.reason || surroundings.choice.reason,
+      tier: pump.tier,
+      tierReason: pump.reason,
+      publicKey: publicKey === undefined ? null : keyToBase64(publicKey),
+      listenPort: tunnel.sockets.port,
+      fwmark: this.host?.fwmark ?? 0,
+      mtu: device.mtu,
+      ipv6Missing: tunnel.sockets.v6 === undefined ? 'this host has no IPv6' : null,
+      underLoad: device.underLoad,
+      configuration: request.configuration?.path ?? null,
+      peers: Array.from(device.peers(), (peer) => peerView(peer, device, now, (one) => this.detail(one))),
+      counters: { ...device.counters, ...pump.counters },
+    };
+  }
+
+  private check(source: NonNullable<GatewayRequest['configuration']>): { config: TunnelConfig } {
+    const { config, warnings } = requireConfiguration(source, this.primitives);
+    for (const warning of warnings) this.log.write('warn', 'configuration', { warning });
+    return { config };
+  }
+
+  /** Addresses of the endpoints given by name. A name that does not exist is a mistake; anything else may pass. */
+  private async resolve(config: TunnelConfig): Promise<Map<PeerConfig, Uint8Array>> {
+    const resolved = new Map<PeerConfig, Uint8Array>();
+    await Promise.all(
+      config.peers.map(async (peer) => {
+        const { endpoint } = peer;
+        if (endpoint?.kind !== 'name') return;
+        const { host, port } = endpoint;
+        const { records, error, final } = await lookUp(this.resolver, host, port);
+        if (final) {
+          const place = peer.line === 0 ? '' : ` (the peer of line ${peer.line})`;
+          const sentence = `there is no host named ${host}${place}; correct its Endpoint`;
+          throw new GatewayError(EXIT.endpoint, sentence);
+        }
+        if (error !== undefined) this.log.write('warn', 'endpoint-not-resolved', { host, reason: error });
+        else resolved.set(peer, records[0]);
+      }),
+    );
+    return resolved;
+  }
+
+  private openTunnel(
+    config: TunnelConfig | undefined,
+    resolved: Map<PeerConfig, Uint8Array>,
+  ): Promise<Tunnel> {
+    const { request, surroundings, log } = this;
+    const settings = config ? interfaceSettings(config) : BARE_INTERFACE;
+    const endpoints = [...settings.endpoints, ...Array.from(resolved.values(), addressText)];
+    return openTunnel({
+      interfaceName: request.interfaceName,
+      choice: surroundings.choice,
+      outside: surroundings.outside,
+      settings: { ...settings, endpoints },
+      listenPort: config?.interface.listenPort ?? 0,
+      vnetHeader: wantsOffload(request.tier),
+      forwards: request.forwards,
+      exposes: request.exposes,
+      log,
+      stateDirectory: request.stateDirectory,
+    });
+  }
+
+  /** What the host knows about a peer beyond what the device does. */
+  private detail(peer: Peer): string | undefined {
+    const nameError = this.pump?.nameError(peer);
+    if (nameError !== undefined) return nameError;
+    const failure = this.pump?.lastFailure;
+    if (failure === undefined || this.clock.monotonic() - failure.at > FAILURE_MEMORY) return undefined;
+    const failed = failure.address.includes(':') ? `[${failure.address}]` : failure.address;
+    if (formatEndpoint(peer.endpoint, 0) !== `${failed}:${failure.port}`) return undefined;
+    return `cannot send to ${failed}:${failure.port}: ${failure.code}`;
+  }
+
+  private watchPatience(): void {
+    const { failAfter } = this.request;
+    if (failAfter === undefined) return;
+    this.patience = setTimeout(() => {
+      const peers = Array.from(this.device?.peers() ?? []);
+      if (peers.some((peer) => peer.lastHandshakeWall !== 0)) return;
+      const named = peers
+        .map((peer) => formatEndpoint(peer.endpoint, 0) || 'a peer without endpoint')
+        .join(', ');
+      const reason = `no peer answered within ${failAfter} s (${named}); check Endpoint, keys and whether UDP passes`;
+      this.log.write('error', 'no-peer-answered', { reason });
+      void this.stop(EXIT.endpoint);
+    }, failAfter * 1000);
+  }
+
+  private announce(): void {
+    const { mode, modeReason, tier, tierReason, listenPort, mtu, ipv6Missing, peers } = this.status();
+    this.log.write('info', 'mode', { mode, reason: modeReason });
+    this.log.write('info', 'tier', { tier, reason: tierReason });
+    if (ipv6Missing !== null) this.log.write('warn', 'ipv4-only', { reason: ipv6Missing });
+    const { interfaceName } = this.request;
+    this.log.write('info', 'up', { interface: interfaceName, listenPort, mtu, peers: peers.length });
+  }
+
+  private leave(reason: string): void {
+    if (this.stopping !== undefined) return;
+    this.log.write('info', 'leaving', { reason });
+    void this.stop(EXIT.ok);
+  }
+
+  private async takeDown(): Promise<void> {
+    clearTimeout(this.patience);
+    this.uapi?.close();
+    // The tunnel goes first where hooks may still want to use it; the pump then finds it gone.
+    await this.tunnel?.close();
+    this.pump?.stop();
+    this.device?.close();
+    this.config?.interface.privateKey.fill(0);
+    for (const peer of this.config?.peers ?? []) peer.presharedKey?.fill(0);
+  }
+}
+
+function packetSize(config: TunnelConfig | undefined): number {
+  const mtu = config?.interface.mtu;
+  return mtu === undefined ? MAX_PACKET : Math.max(mtu, USUAL_PACKET);
+}
+
+function addressText(record: Uint8Array): string {
+  const length = endpointFamily(record, 0) === FAMILY_IPV4 ? 4 : 16;
+  return formatAddress(record, endpointAddressOffset(0), length);
+}
+
+/** Whether something changed that only a start sets up. */
+function needsRestart(before: TunnelConfig | undefined, after: TunnelConfig): boolean {
+  if (before === undefined) return true;
+  const fixed = ({ interface: own }: TunnelConfig) =>
+    JSON.stringify([
+      own.addresses.map((prefix) => [...prefix.address, prefix.prefixLength]),
+      own.mtu,
+      own.dnsServers.map((server) => [...server]),
+      ...[own.dnsSearch, own.table, own.preUp, own.postUp, own.preDown, own.postDown],
+    ]);
+  return fixed(before) !== fixed(after);
+}
