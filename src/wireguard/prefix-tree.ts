@@ -22,6 +22,7 @@ export class PrefixTree {
   #nodes: Int32Array;
   #used = 1;
   #free = 0;
+  #freed = 0;
   #root = 0;
   #prefixes = 0;
   /** First node of each value's list of prefixes. */
@@ -36,6 +37,11 @@ export class PrefixTree {
   /** Prefixes stored. */
   get size(): number {
     return this.#prefixes;
+  }
+
+  /** Nodes in use, forks included: fewer than twice the prefixes. */
+  get nodeCount(): number {
+    return this.#used - 1 - this.#freed;
   }
 
   /** Value of the longest prefix containing the key, or -1. `key` holds `words` int32. */
@@ -158,6 +164,7 @@ export class PrefixTree {
     this.#link(link, left !== 0 ? left : right);
     nodes[node + NEXT] = this.#free;
     this.#free = node;
+    this.#freed++;
     return true;
   }
 
@@ -184,6 +191,7 @@ export class PrefixTree {
     let node = this.#free;
     if (node !== 0) {
       this.#free = this.#nodes[node + NEXT];
+      this.#freed--;
     } else {
       node = this.#used * this.#stride;
       this.#used++;

@@ -1,19 +1,22 @@
 /** Two or more devices on a virtual clock: no sockets, no real time, every random choice from a seed. */
 
 import { createHash } from 'node:crypto';
+import { NodePrimitives } from '../../../host/gateway/crypto.js';
 import { PortablePrimitives } from '../../../src/crypto/portable.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
-import { NodePrimitives } from '../../../host/gateway/crypto.js';
 import { Batch } from '../../../src/packet/batch.js';
-import { ENDPOINT_BYTES, copyEndpoint, writeEndpoint } from '../../../src/packet/endpoint.js';
+import { copyEndpoint, ENDPOINT_BYTES, writeEndpoint } from '../../../src/packet/endpoint.js';
 import type { Clock, Log, Store } from '../../../src/ports.js';
 import { Device, type DeviceOptions } from '../../../src/wireguard/device.js';
+import type { Peer } from '../../../src/wireguard/peer.js';
 import { TimestampSource } from '../../../src/wireguard/tai64n.js';
 
 /** Seeded generator (mulberry32): numbers for networks, never for keys of a product. */
 export class Seed {
+  readonly value: number;
   #state: number;
-  constructor(readonly value: number) {
+  constructor(value: number) {
+    this.value = value;
     this.#state = value >>> 0;
   }
   next(): number {
@@ -64,7 +67,7 @@ export class MemoryStore implements Store {
 
 export function nodePrimitives(seed?: Seed): Primitives {
   const primitives = new NodePrimitives();
-  if (seed) primitives.random = (out: Uint8Array) => seed.fill(out);
+  if (seed) Object.defineProperty(primitives, 'random', { value: (out: Uint8Array) => seed.fill(out) });
   return primitives;
 }
 
@@ -84,7 +87,11 @@ export function endpointOf(a: number, b: number, c: number, d: number, port: num
 }
 
 /** An IPv4 packet with a payload; the checksum is left out, which WireGuard never looks at. */
-export function ipv4Packet(source: number[], destination: number[], payload: Uint8Array | number): Uint8Array {
+export function ipv4Packet(
+  source: number[],
+  destination: number[],
+  payload: Uint8Array | number,
+): Uint8Array {
   const body = typeof payload === 'number' ? new Uint8Array(payload) : payload;
   const packet = new Uint8Array(20 + body.length);
   packet[0] = 0x45;
@@ -114,6 +121,8 @@ export interface Datagram {
   readonly bytes: Uint8Array;
   readonly from: Uint8Array;
   readonly to: Uint8Array;
+  /** Monotonic ms of the virtual clock when it was sent. */
+  readonly at: number;
 }
 
 export interface NodeOptions extends Partial<Omit<DeviceOptions, 'clock'>> {
@@ -125,6 +134,7 @@ export interface NodeOptions extends Partial<Omit<DeviceOptions, 'clock'>> {
 
 /** A device with its address on the virtual network and what came out of it. */
 export class VirtualNode {
+  readonly world: World;
   readonly name: string;
   readonly device: Device;
   address: Uint8Array;
@@ -134,10 +144,8 @@ export class VirtualNode {
   #sent: Datagram[] = [];
   readonly #batch = new Batch(2048, 64);
 
-  constructor(
-    readonly world: World,
-    options: NodeOptions,
-  ) {
+  constructor(world: World, options: NodeOptions) {
+    this.world = world;
     this.name = options.name;
     this.address = options.address;
     const store = options.store ?? new MemoryStore();
@@ -149,6 +157,12 @@ export class VirtualNode {
     });
     this.device.setPrivateKey(privateKeyOf(options.name));
     this.device.onOutbox = () => this.#collect(this.device.outbox);
+  }
+
+  /** The first peer; most tests have only one. */
+  get peer(): Peer {
+    for (const peer of this.device.peers()) return peer;
+    throw new Error(`${this.name} has no peer`);
   }
 
   get publicKey(): Uint8Array {
@@ -202,6 +216,7 @@ export class VirtualNode {
         bytes: batch.bytes.slice(at, at + batch.length[i]),
         from: this.address,
         to: batch.endpoints.slice(i * ENDPOINT_BYTES, (i + 1) * ENDPOINT_BYTES),
+        at: this.world.clock.monotonic(),
       });
     }
     batch.clear();
@@ -213,6 +228,8 @@ export class World {
   readonly seed: Seed;
   readonly primitives: Primitives;
   readonly nodes: VirtualNode[] = [];
+  /** The network's say: false and the datagram is lost. */
+  passes: (datagram: Datagram) => boolean = () => true;
 
   constructor(seed = 1, primitives?: Primitives) {
     this.seed = new Seed(seed);
@@ -240,6 +257,7 @@ export class World {
   }
 
   deliver(datagram: Datagram): void {
+    if (!this.passes(datagram)) return;
     const to = this.nodes.find((node) => node.address.every((byte, i) => byte === datagram.to[i]));
     to?.receive(datagram);
   }
@@ -261,7 +279,10 @@ export class World {
 }
 
 /** Two nodes that are each other's peer: 10.0.0.1 and 10.0.0.2 inside, 192.0.2.1 and .2 outside. */
-export function pair(seed = 1, options: Partial<NodeOptions> = {}): { world: World; a: VirtualNode; b: VirtualNode } {
+export function pair(
+  seed = 1,
+  options: Partial<NodeOptions> = {},
+): { world: World; a: VirtualNode; b: VirtualNode } {
   const world = new World(seed);
   const a = world.add({ ...options, name: 'a', address: endpointOf(192, 0, 2, 1, 51820) });
   const b = world.add({ ...options, name: 'b', address: endpointOf(192, 0, 2, 2, 51820) });
@@ -274,5 +295,7 @@ export function pair(seed = 1, options: Partial<NodeOptions> = {}): { world: Wor
   return { world, a, b };
 }
 
-export const A_TO_B = (payload: Uint8Array | number = 56): Uint8Array => ipv4Packet([10, 0, 0, 1], [10, 0, 0, 2], payload);
-export const B_TO_A = (payload: Uint8Array | number = 56): Uint8Array => ipv4Packet([10, 0, 0, 2], [10, 0, 0, 1], payload);
+export const A_TO_B = (payload: Uint8Array | number = 56): Uint8Array =>
+  ipv4Packet([10, 0, 0, 1], [10, 0, 0, 2], payload);
+export const B_TO_A = (payload: Uint8Array | number = 56): Uint8Array =>
+  ipv4Packet([10, 0, 0, 2], [10, 0, 0, 1], payload);
