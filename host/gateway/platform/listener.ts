@@ -34,7 +34,7 @@ export function openListener(rule: ForwardRule): Promise<Listener> {
         resolve({ protocol: 'tcp', server });
       });
     } else {
-      const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4', ipv6Only: true });
+      const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
       socket.once('error', refused);
       socket.bind({ address: host, port, exclusive: true }, () => {
         socket.off('error', refused);
