@@ -8,10 +8,12 @@ export const TUNNEL_OVERHEAD = 80;
 /** Ethernet's payload less the overhead; also wireguard-go's default. */
 export const DEFAULT_MTU = 1420;
 const ETHERNET_MTU = 1500;
+const LOOPBACK = 'lo';
 
 /**
  * As wg-quick: the greatest MTU among the routes to the endpoints, else that of the default route, else Ethernet's,
- * less the overhead. Must be asked before the tunnel's own routes are set.
+ * less the overhead. Loopback does not count: its 65,536 bytes say nothing about where a packet goes from there, and
+ * every reader would need buffers for them. Must be asked before the tunnel's own routes are set.
  */
 export async function measureMtu(endpoints: readonly string[]): Promise<number> {
   let greatest = 0;
@@ -35,7 +37,7 @@ async function mtuOf(query: readonly string[]): Promise<number> {
   const own = / mtu (?:lock )?(\d+)/.exec(route);
   if (own !== null) return Number(own[1]);
   const device = / dev (\S+)/.exec(route);
-  return device === null ? 0 : linkMtu(device[1]);
+  return device === null || device[1] === LOOPBACK ? 0 : linkMtu(device[1]);
 }
 
 /** A link's MTU in bytes; 0 when there is no such link. */

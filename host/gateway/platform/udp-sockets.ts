@@ -111,7 +111,7 @@ export function markUdpSockets(sockets: UdpSockets, mark: number): void {
  * The descriptor behind a bound socket. Node keeps it private; the kernel tells it: /proc/self/net/udp has the inode
  * of the socket on that port, /proc/self/fd the descriptor with that inode.
  */
-function descriptorOf(socket: Socket, port: number): number {
+export function descriptorOf(socket: Socket, port: number): number {
   const table = socket.address().family === 'IPv6' ? '/proc/self/net/udp6' : '/proc/self/net/udp';
   const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const inodes = new Set<string>();
