@@ -246,18 +246,23 @@ describe('TcpView', () => {
     ['a length beyond the header', hex('0309 0204 0578 0000')],
     ['a kind without a length', hex('01010101 01010102')],
     ['the end of the list before it', hex('00 02040578 000000')],
-    ['an MSS of three bytes', hex('0203 05 01 01010101')],
+    ['the end of the header within it', hex('01010204')],
+    ['the end of the header within its kind', hex('01010102')],
   ])('finds no option behind %s, and comes back', (_name, options) => {
-    const segment = tcp(4, options, TEXT);
     const view = new TcpView();
-    expect(view.at(segment, 0, segment.length)).toBe(true);
-    expect(view.maximumSegmentSize).toBe(0);
+    for (const payload of [hex('0405 7800'), new Uint8Array(0)]) {
+      const segment = tcp(4, options, payload);
+      expect(view.at(segment, 0, segment.length)).toBe(true);
+      expect(view.optionOffset(2)).toBe(-1);
+      expect(view.maximumSegmentSize).toBe(0);
+    }
   });
 
-  it('does not read options beyond the header', () => {
-    const segment = tcp(4, hex('01010102'), hex('0405 7800'));
+  it('does not take an MSS of another size for one', () => {
+    const segment = tcp(4, hex('0203 05 01 01010101'), TEXT);
     const view = new TcpView();
     expect(view.at(segment, 0, segment.length)).toBe(true);
+    expect(view.optionOffset(2)).toBe(20);
     expect(view.maximumSegmentSize).toBe(0);
   });
 
