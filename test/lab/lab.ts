@@ -11,9 +11,9 @@ import { Namespace } from './namespace.js';
 const NAMESPACES = '/run/netns';
 const SOCKETS = '/var/run/wireguard';
 const SPACE_NAME = /^cbl-([0-9a-z]+)-/;
-const INTERFACE_NAME = /^cb([0-9a-z]+)x[0-9a-z]+\.sock$/;
+const SOCKET_NAME = /^cb([0-9a-z]+)-[0-9a-z]+\.sock$/;
 
-/** This process, or for how long the machine lives, in few characters: interface names have 15. */
+/** This process, in few characters: interface names have 15. */
 const OWNER = process.pid.toString(36);
 let serial = 0;
 
@@ -40,18 +40,18 @@ function removeNamespace(name: string): void {
 }
 
 /** Removes what runs that are over have left behind. */
-function sweep(isMine: (owner: string) => boolean): void {
+function sweep(): void {
   for (const name of list(NAMESPACES)) {
     const owner = SPACE_NAME.exec(name)?.[1];
-    if (owner && isMine(owner)) removeNamespace(name);
+    if (owner && ownerIsGone(owner)) removeNamespace(name);
   }
   for (const name of list(SOCKETS)) {
-    const owner = INTERFACE_NAME.exec(name)?.[1];
-    if (owner && isMine(owner)) rmSync(join(SOCKETS, name), { force: true });
+    const owner = SOCKET_NAME.exec(name)?.[1];
+    if (owner && ownerIsGone(owner)) rmSync(join(SOCKETS, name), { force: true });
   }
   for (const name of list(tmpdir())) {
     const owner = SPACE_NAME.exec(name)?.[1];
-    if (owner && isMine(owner)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    if (owner && ownerIsGone(owner)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 
@@ -64,10 +64,10 @@ export class Lab {
   /** A private directory for configuration files and state. */
   readonly directory: string;
   readonly #spaces: Namespace[] = [];
-  readonly #links: string[] = [];
+  readonly #interfaces: string[] = [];
 
   constructor() {
-    sweep(ownerIsGone);
+    sweep();
     this.directory = mkdtempSync(join(tmpdir(), `cbl-${OWNER}-`));
     process.once('exit', this.#atExit);
   }
@@ -76,7 +76,9 @@ export class Lab {
 
   /** An interface name that is unique on the machine: the userspace API's sockets all lie in one directory. */
   interfaceName(): string {
-    return `cb${OWNER}x${(serial++).toString(36)}`;
+    const name = `cb${OWNER}-${(serial++).toString(36)}`;
+    this.#interfaces.push(name);
+    return name;
   }
 
   namespace(label: string): Namespace {
@@ -108,7 +110,6 @@ export class Lab {
         side.space.ip(`address add ${address} dev ${names[i]}${address.includes(':') ? ' nodad' : ''}`);
       side.space.ip(`link set ${names[i]} up`);
     }
-    this.#links.push(names[0]);
     return names;
   }
 
@@ -126,7 +127,6 @@ export class Lab {
       removeNamespace(space.name);
     }
     rmSync(this.directory, { recursive: true, force: true });
-    for (const name of list(SOCKETS))
-      if (INTERFACE_NAME.exec(name)?.[1] === OWNER) rmSync(join(SOCKETS, name), { force: true });
+    for (const name of this.#interfaces) rmSync(join(SOCKETS, `${name}.sock`), { force: true });
   }
 }

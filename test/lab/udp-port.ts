@@ -19,6 +19,8 @@ export interface Datagram {
 export class UdpPort {
   /** Every datagram received so far; a test may read it, `next` does not take from it. */
   readonly captured: Datagram[] = [];
+  /** Takes datagrams as they come, instead of `captured`. */
+  onDatagram: ((datagram: Datagram) => void) | undefined;
   readonly #socket: Socket;
   #taken = 0;
   #wake: (() => void) | undefined;
@@ -26,11 +28,13 @@ export class UdpPort {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('message', (bytes: Buffer, from: RemoteInfo) => {
-      this.captured.push({
+      const datagram = {
         bytes: new Uint8Array(bytes),
         from: { address: from.address, port: from.port },
         at: performance.now(),
-      });
+      };
+      if (this.onDatagram) return this.onDatagram(datagram);
+      this.captured.push(datagram);
       this.#wake?.();
     });
   }

@@ -7,8 +7,16 @@ export interface KeyPair {
   readonly publicKey: Bytes;
 }
 
+/** A new private key, clamped as `wg genkey` does (RFC 7748 section 5). */
+function newPrivateKey(): Bytes {
+  const key = new Uint8Array(randomBytes(32));
+  key[0] &= 248;
+  key[31] = (key[31] & 127) | 64;
+  return key;
+}
+
 /** A key pair from 32 given bytes, or from random ones. */
-export function keyPair(privateKey: Bytes = new Uint8Array(randomBytes(32))): KeyPair {
+export function keyPair(privateKey: Bytes = newPrivateKey()): KeyPair {
   return { privateKey, publicKey: publicKeyOf(privateKey) };
 }
 
