@@ -1,8 +1,10 @@
 /**
  * `ioctl` and `setsockopt` on a descriptor of ours without native code: a short-lived helper process inherits the
- * descriptor as its standard input. Both calls act on the open file description, which parent and child share, so
+ * descriptor as number 3. Both calls act on the open file description, which parent and child share, so
  * the effect stays when the helper is gone. Perl is essential on Debian and Raspberry Pi OS; Python is the second
  * choice. About 10 ms a call, used at start only.
+ *
+ * It must not be 0, 1 or 2: libuv makes those blocking in the child, and since the description is shared, ours too.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -26,14 +28,14 @@ export class HelperMissingError extends Error {
 }
 
 const PERL = `
-$| = 1;
+open(my $fd, '+<&=', 3) or die "descriptor 3: $!";
 for (@ARGV) {
   my ($kind, $a, $b, $c) = split /:/;
   my ($ok, $out) = (0, '');
-  if ($kind eq 'v') { $ok = ioctl(STDIN, $a, $b + 0) }
-  elsif ($kind eq 'b') { $out = pack('H*', $b); $ok = ioctl(STDIN, $a, $out) }
-  elsif ($kind eq 's') { $ok = setsockopt(STDIN, $a, $b, pack('i', $c)) }
-  elsif ($kind eq 'g') { my $r = getsockopt(STDIN, $a, $b); $ok = defined $r; $out = $r if $ok }
+  if ($kind eq 'v') { $ok = ioctl($fd, $a, $b + 0) }
+  elsif ($kind eq 'b') { $out = pack('H*', $b); $ok = ioctl($fd, $a, $out) }
+  elsif ($kind eq 's') { $ok = setsockopt($fd, $a, $b, pack('i', $c)) }
+  elsif ($kind eq 'g') { my $r = getsockopt($fd, $a, $b); $ok = defined $r; $out = $r if $ok }
   print $ok ? 0 : $! + 0, ' ', unpack('H*', $out), "\\n";
 }
 `;
@@ -45,12 +47,12 @@ for call in sys.argv[1:]:
     out = b''
     try:
         if kind == 'v':
-            fcntl.ioctl(0, int(a), int(b))
+            fcntl.ioctl(3, int(a), int(b))
         elif kind == 'b':
             out = bytearray.fromhex(b)
-            fcntl.ioctl(0, int(a), out)
+            fcntl.ioctl(3, int(a), out)
         else:
-            s = socket.socket(fileno=os.dup(0))
+            s = socket.socket(fileno=os.dup(3))
             if kind == 's':
                 s.setsockopt(int(a), int(b), int(c))
             else:
@@ -90,7 +92,7 @@ export function callOnDescriptor(fd: number, calls: readonly DescriptorCall[]): 
   const reasons: string[] = [];
   for (const { program, flag, script } of HELPERS) {
     const run = spawnSync(program, [flag, script, ...calls.map(encode)], {
-      stdio: [fd, 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', fd],
       timeout: HELPER_TIMEOUT,
       encoding: 'latin1',
     });
