@@ -59,6 +59,14 @@ test('every column the newcomer is promised is there', () => {
   );
 });
 
+test('a narrow terminal loses addresses, not states', () => {
+  const lines = renderTable(VIEW, 80, false);
+  expect(lines[2]).toMatch(/^gateway +peer +transport +handshake +round trip +ping +received +sent$/);
+  expect(lines[3]).toMatch(/^1 +gateway 2 +udp +1 min 1 s ago +1\.3 ms +0\.7 ms +1\.5 KiB +820 B$/);
+  expect(lines[4]).toBe('    established: authenticated traffic came under the current keys');
+  expect(lines[5]).toMatch(/^ +guest +udp +never/);
+});
+
 test('no line is wider than the terminal', () => {
   for (const width of [20, 80, 132]) {
     for (const line of renderTable(VIEW, width, false)) expect(line.length).toBeLessThanOrEqual(width);

@@ -42,6 +42,8 @@ export class GatewayProcess {
     const log = openSync(this.logFile, 'w', 0o600);
     this.child = spawn(process.execPath, [files.program, 'up', configuration, ...options], {
       cwd: files.folder,
+      // A group of its own: Ctrl-C is for the lab, which then ends the gateways in its own time.
+      detached: true,
       stdio: ['ignore', log, log],
       env: { ...process.env, NO_COLOR: '1' },
     });
@@ -83,11 +85,11 @@ export class GatewayProcess {
   }
 
   /** Milliseconds until `address` answered an ICMP echo sent through the tunnel; `undefined` without an answer. */
-  async ping(address: string, timeout: number): Promise<number | undefined> {
+  async ping(address: string): Promise<number | undefined> {
     if (!this.running) return undefined;
     try {
-      const answer = await askGateway(uapiDirectory(), this.plan.name, `ping=${address} ${timeout}`);
-      const time = /^time_ms=([0-9.]+)$/m.exec(answer ?? '');
+      const answer = await askGateway(uapiDirectory(), this.plan.name, `ping=${address}`);
+      const time = /^round_trip_ms=([0-9.]+)$/m.exec(answer ?? '');
       return time === null ? undefined : Number(time[1]);
     } catch {
       return undefined;

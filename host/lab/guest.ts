@@ -9,9 +9,9 @@ const FILE = 'guest.conf';
 
 /**
  * Writes the file with which any stock WireGuard client joins gateway 1, and returns what to tell about it: the
- * file's place, its QR code, and from where it can be used.
+ * file's place, its QR code if asked for, and from where it can be used.
  */
-export function writeGuest(lab: Lab, listen: boolean): string {
+export function writeGuest(lab: Lab, listen: boolean, code: boolean): string {
   const { network, folder } = lab;
   const addresses = listen ? localAddresses() : [];
   const host = addresses[0] ?? '127.0.0.1';
@@ -20,7 +20,8 @@ export function writeGuest(lab: Lab, listen: boolean): string {
   writeFileSync(path, text, { mode: 0o600 });
 
   const page = `http://${network.gateways[0].address}/`;
-  const lines = [`Join with any WireGuard client: ${path}, or scan this.`, terminalCode(text)];
+  const lines = [`Join with any WireGuard client: ${path}`];
+  if (code) lines.push(terminalCode(text));
   if (addresses.length > 0) {
     lines.push(`It reaches gateway 1 at ${host}:${network.gateways[0].port} (UDP) from the local network.`);
     if (addresses.length > 1)

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../gateway/errors.js';
+import { requireProgram } from '../gateway/platform/command.js';
 import { chooseMode } from '../gateway/platform/mode.js';
 import { GatewayProcess } from './gateway-process.js';
 import { type GatewayPlan, type NetworkPlan, planNetwork } from './network.js';
@@ -9,8 +10,8 @@ import { type Probe, Probes } from './probes.js';
 import { freePorts, requestEcho, requestPage, type Services, startServices } from './services.js';
 import type { GatewayView, LabView } from './view.js';
 
-/** How long one ping or request may take, in ms. */
-const PROBE_TIMEOUT = 2_000;
+/** How long one request may take, in ms. */
+const REQUEST_TIMEOUT = 2_000;
 
 /**
  * The gateways never touch this machine's own network, not even for root: they live in namespaces of their own, or
@@ -68,9 +69,8 @@ export class Lab {
     const forwards = await freePorts(mode === 'minimal' ? 'udp' : 'tcp', options.gateways);
     const services = await startServices();
     const folder = mkdtempSync(join(tmpdir(), 'cloudbridge-lab-'));
-    // Control sockets and state of the gateways go into the folder too, as far as a user may say where.
+    // The gateways' control sockets go into the folder too, but for root, whose sockets are where `wg` looks.
     process.env.XDG_RUNTIME_DIR = folder;
-    process.env.XDG_STATE_HOME = folder;
     const network = planNetwork(
       ports.map((udp, index) => ({ udp, forward: forwards[index] })),
       `-${process.pid.toString(36)}`,
@@ -96,7 +96,7 @@ export class Lab {
           .filter((to) => to !== from.plan)
           .map(async (to) => {
             const probe = this.pings.begin(from.plan.number, to.number);
-            const time = await from.ping(to.address, PROBE_TIMEOUT);
+            const time = await from.ping(to.address);
             this.pings.end(probe, time, time === undefined ? 'no answer' : 'echo reply');
           }),
       ),
@@ -111,7 +111,7 @@ export class Lab {
         const probe: Probe = this.requests.begin(from.number, first.number);
         const text = `/gateway-${from.number}/request-${probe.sent}`;
         const request = this.requestKind === 'http' ? requestPage : requestEcho;
-        const result = await request(from.forwardPort, text, PROBE_TIMEOUT);
+        const result = await request(from.forwardPort, text, REQUEST_TIMEOUT);
         this.requests.end(probe, result.ok ? result.milliseconds : undefined, result.detail);
       }),
     );
@@ -156,7 +156,15 @@ export class Lab {
       plan.number === 1
         ? ['--expose', `${protocol}:${inside}=127.0.0.1:${outside}`]
         : ['--forward', `${protocol}:127.0.0.1:${plan.forwardPort}=${gateways[0].address}:${inside}`];
-    return ['--mode', this.mode, ...forwarding];
+    return [
+      '--mode',
+      this.mode,
+      '--state-dir',
+      join(this.folder, 'state'),
+      '--log-format',
+      'human',
+      ...forwarding,
+    ];
   }
 }
 
@@ -165,6 +173,7 @@ async function chooseLabMode(asked: LabMode | undefined): Promise<{ mode: LabMod
   if (asked === 'minimal') return { mode: 'minimal', notes: [consequence] };
   try {
     await chooseMode({ forced: 'rootless' });
+    requireProgram('ping', 'iputils-ping');
     return { mode: 'rootless', notes: [] };
   } catch (error) {
     if (asked === 'rootless') throw error;

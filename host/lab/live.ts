@@ -22,6 +22,7 @@ export async function runLive(
   stdout.write(introduction);
   const screen = stdout.isTTY ? new Screen(stdout) : undefined;
   try {
+    if (screen === undefined) await Promise.all([lab.pingAll(), lab.requestAll()]);
     while (!end.aborted) {
       const lines = renderTable(
         await lab.look(),

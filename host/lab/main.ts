@@ -52,7 +52,7 @@ async function main(): Promise<number> {
       return report.ok ? 0 : 1;
     }
     await lab.ready(AbortSignal.any([told, AbortSignal.timeout(TIME_LIMIT * 1000)]));
-    await runLive(lab, writeGuest(lab, options.listen), told, options.seconds);
+    await runLive(lab, writeGuest(lab, options.listen, process.stdout.isTTY), told, options.seconds);
     return 0;
   } catch (error) {
     if (told.aborted) return 0;

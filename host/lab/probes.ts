@@ -26,7 +26,8 @@ export class Probes {
   /** `milliseconds` is undefined when no right answer came. */
   end(probe: Probe, milliseconds: number | undefined, detail: string): void {
     if (milliseconds !== undefined) probe.answered++;
-    probe.milliseconds = milliseconds;
+    // Microseconds are as fine as Node measures them anywhere near honestly.
+    probe.milliseconds = milliseconds === undefined ? undefined : Math.round(milliseconds * 1000) / 1000;
     probe.detail = detail;
   }
 

@@ -1,31 +1,30 @@
 import type { GatewayView, LabView, PeerView, ProbeView } from './view.js';
 
-const HEADINGS = [
-  ...['gateway', 'peer', 'transport', 'handshake', 'round trip', 'ping', 'received', 'sent', 'state: reason'],
-];
+const HEADINGS = ['gateway', 'peer', 'transport', 'handshake', 'round trip', 'ping', 'received', 'sent'];
+const STATE_HEADING = 'state: reason';
 /** Columns with numbers end on one line. */
 const RIGHT = new Set([3, 4, 5, 6, 7]);
 const GAP = '  ';
+const NARROW_GAP = ' ';
+/** Columns that the state and its reason must have beside the others; with fewer it gets a line of its own. */
+const STATE_WIDTH = 40;
+const INDENT = '    ';
 
 /** The lab as lines for a terminal `width` columns wide, with colour or without. */
 export function renderTable(view: LabView, width: number, colour: boolean): string[] {
   const paint = (code: number, text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text);
   const first = view.gateways[0];
-  const lines = [
-    `${view.gateways.length} gateways, ${duration(view.seconds)}. ` +
-      (first ? `Mode ${first.mode}: ${first.modeReason}` : 'None answers yet.'),
-    '',
-  ].map((line) => cut(line, width));
+  const summary = first ? `Mode ${first.mode}: ${first.modeReason}` : 'None answers yet.';
+  const lines = [cut(`${view.gateways.length} gateways, ${duration(view.seconds)}. ${summary}`, width), ''];
 
-  const rows = view.gateways.flatMap((gateway) =>
-    gateway.peers.map((peer, index) => ({ peer, cells: cells(gateway, peer, index === 0, view.pings) })),
-  );
-  const widths = HEADINGS.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => row.cells[column].length)),
-  );
-  lines.push(paint(1, cut(joinCells(HEADINGS, widths), width)));
-  for (const { peer, cells } of rows) {
-    lines.push(paint(rowColour(peer), cut(joinCells(cells, widths), width)));
+  const full = tableLines(view, false);
+  const fits = full.width + GAP.length + STATE_WIDTH <= width;
+  const { heading, rows } = fits ? full : tableLines(view, true);
+  lines.push(paint(1, cut(fits ? `${heading}${GAP}${STATE_HEADING}` : heading, width)));
+  for (const { peer, line } of rows) {
+    const state = peer.reason === '' ? peer.state : `${peer.state}: ${peer.reason}`;
+    const texts = fits ? [`${line}${GAP}${state}`] : [line.trimEnd(), `${INDENT}${state}`];
+    for (const text of texts) lines.push(paint(rowColour(peer), cut(text, width)));
   }
 
   if (view.requests.length > 0) lines.push('');
@@ -39,18 +38,49 @@ export function renderTable(view: LabView, width: number, colour: boolean): stri
   return lines;
 }
 
-function cells(gateway: GatewayView, peer: PeerView, first: boolean, pings: readonly ProbeView[]): string[] {
+interface TableLines {
+  readonly heading: string;
+  readonly rows: readonly { readonly peer: PeerView; readonly line: string }[];
+  readonly width: number;
+}
+
+/** The columns before the state, all of one width. `narrow` leaves the addresses out. */
+function tableLines(view: LabView, narrow: boolean): TableLines {
+  const gap = narrow ? NARROW_GAP : GAP;
+  const rows = view.gateways.flatMap((gateway) =>
+    gateway.peers.map((peer, index) => ({
+      peer,
+      cells: cells(gateway, peer, index === 0, view.pings, narrow),
+    })),
+  );
+  const widths = HEADINGS.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => row.cells[column].length)),
+  );
+  return {
+    heading: joinCells(HEADINGS, widths, gap),
+    rows: rows.map(({ peer, cells }) => ({ peer, line: joinCells(cells, widths, gap) })),
+    width: widths.reduce((sum, one) => sum + one + gap.length, -gap.length),
+  };
+}
+
+function cells(
+  gateway: GatewayView,
+  peer: PeerView,
+  first: boolean,
+  pings: readonly ProbeView[],
+  narrow: boolean,
+): string[] {
   const ping = pings.find((one) => one.from === gateway.number && one.to === peer.number);
+  const name = narrow ? `${gateway.number}` : `${gateway.number} ${gateway.address}`;
   return [
-    first ? `${gateway.number} ${gateway.address}` : '',
+    first ? name : '',
     peer.label,
-    [peer.transport, peer.endpoint].filter(Boolean).join(' ') || '-',
+    narrow || peer.endpoint === '' ? peer.transport : `${peer.transport} ${peer.endpoint}`,
     peer.handshakeAge === undefined ? 'never' : `${duration(peer.handshakeAge)} ago`,
     peer.roundTrip === undefined ? '-' : milliseconds(peer.roundTrip),
     ping?.milliseconds === undefined ? '-' : milliseconds(ping.milliseconds),
     bytes(peer.received),
     bytes(peer.sent),
-    peer.reason === '' ? peer.state : `${peer.state}: ${peer.reason}`,
   ];
 }
 
@@ -60,11 +90,10 @@ function rowColour(peer: PeerView): number {
   return peer.number === undefined ? 90 : 33;
 }
 
-function joinCells(row: readonly string[], widths: readonly number[]): string {
+function joinCells(row: readonly string[], widths: readonly number[], gap: string): string {
   return row
     .map((cell, column) => (RIGHT.has(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
-    .join(GAP)
-    .trimEnd();
+    .join(gap);
 }
 
 function cut(line: string, width: number): string {

@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { uapiDirectory } from '../host/gateway/uapi-path.js';
+import type { RoundReport } from '../host/lab/round.js';
+
+const PROGRAM = fileURLToPath(new URL('../dist/cloudbridge-lab.js', import.meta.url));
+const LIMIT = 90_000;
+
+/** The lab as a process, leader of its own group as a terminal's foreground job is. */
+class LabRun {
+  readonly child: ChildProcess;
+  output = '';
+  errors = '';
+  readonly ended: Promise<number | null>;
+
+  constructor(...options: string[]) {
+    this.child = spawn(process.execPath, [PROGRAM, ...options], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.output += text;
+    });
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text;
+    });
+    this.ended = new Promise((resolve) => this.child.once('close', resolve));
+  }
+
+  async until(pattern: RegExp): Promise<void> {
+    for (const end = Date.now() + LIMIT; !pattern.test(this.output); await sleep(50)) {
+      if (this.child.exitCode !== null || Date.now() > end) {
+        throw new Error(`the lab did not print ${pattern}: ${this.output}${this.errors}`);
+      }
+    }
+  }
+
+  /** The folder that the lab made, from what it prints about it. */
+  get folder(): string {
+    return /\S+\/cloudbridge-lab-\w+/.exec(this.output)?.[0] ?? '';
+  }
+}
+
+/** Processes that live in the folder of a lab: its gateways, whichever namespace they are in. */
+function gateways(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const folder = /cloudbridge-lab-\w+/.exec(readlinkSync(`/proc/${pid}/cwd`));
+        return folder === null ? [] : [`${folder[0]} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8')}`];
+      } catch {
+        return []; // ended while we looked, or of another user
+      }
+    });
+}
+
+function labFolders(): string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith('cloudbridge-lab-'));
+}
+
+function sockets(): string[] {
+  const directory = uapiDirectory();
+  return existsSync(directory) ? readdirSync(directory).filter((name) => /^lab\d/.test(name)) : [];
+}
+
+describe('npm start', () => {
+  // Somebody may be running a lab of their own.
+  let before = { folders: [''], sockets: [''], gateways: [''] };
+  let run: LabRun | undefined;
+
+  beforeEach(() => {
+    before = { folders: labFolders(), sockets: sockets(), gateways: gateways() };
+  });
+
+  afterEach(async () => {
+    if (run && run.child.exitCode === null && run.child.signalCode === null) {
+      run.child.kill('SIGTERM');
+      await run.ended;
+    }
+    run = undefined;
+  });
+
+  function expectNothingLeft(): void {
+    expect(gateways().filter((line) => !before.gateways.includes(line))).toEqual([]);
+    expect(labFolders().filter((name) => !before.folders.includes(name))).toEqual([]);
+    expect(sockets().filter((name) => !before.sockets.includes(name))).toEqual([]);
+  }
+
+  test('--once --json: every handshake, ping and request, and exit code 0', { timeout: LIMIT }, async () => {
+    run = new LabRun('--once', '--json');
+    expect(await run.ended, run.output + run.errors).toBe(0);
+    const report = JSON.parse(run.output) as RoundReport;
+    expect(report.missing).toEqual([]);
+    expect(report.ok).toBe(true);
+    expect(report.gateways.map((gateway) => gateway.number)).toEqual([1, 2, 3]);
+    expect(new Set(report.gateways.map((gateway) => gateway.publicKey)).size).toBe(3);
+    expect(report.links.map((link) => `${link.from}>${link.to}`)).toEqual([
+      ...['1>2', '1>3', '2>1', '2>3', '3>1', '3>2'],
+    ]);
+    for (const link of report.links) {
+      expect(link).toMatchObject({ handshake: true, transport: 'udp', state: 'established' });
+      expect(link.endpoint).toMatch(/^127\.0\.0\.1:\d+$/);
+      expect(link.pingMs).toBeGreaterThan(0);
+      // An initiation is 148 bytes, a response 92, a ping at least 96 either way.
+      expect(link.receivedBytes).toBeGreaterThan(180);
+      expect(link.sentBytes).toBeGreaterThan(180);
+    }
+    // One of the two ends of each link began, and so knows the round trip.
+    for (const { from, to } of report.links) {
+      const ends = report.links.filter(
+        (link) => [link.from, link.to].sort().join() === [from, to].sort().join(),
+      );
+      expect(ends.some((link) => (link.handshakeRoundTripMs ?? 0) > 0)).toBe(true);
+    }
+    expect(report.requests.map(({ from, to, ok }) => ({ from, to, ok }))).toEqual([
+      { from: 2, to: 1, ok: true },
+      { from: 3, to: 1, ok: true },
+    ]);
+    if (report.mode === 'rootless') {
+      expect(report.requests.map((request) => request.detail)).toEqual(['HTTP 200', 'HTTP 200']);
+    } else {
+      expect(report.mode).toBe('minimal');
+      expect(report.notes.join()).toMatch(/no TCP/);
+    }
+    expectNothingLeft();
+  });
+
+  test('minimal mode: pings and a UDP request, where there are no namespaces', {
+    timeout: LIMIT,
+  }, async () => {
+    run = new LabRun('--once', '--json', '--mode', 'minimal');
+    expect(await run.ended, run.output + run.errors).toBe(0);
+    const report = JSON.parse(run.output) as RoundReport;
+    expect(report).toMatchObject({ ok: true, mode: 'minimal', missing: [] });
+    expect(report.links.every((link) => link.handshake && (link.pingMs ?? 0) > 0)).toBe(true);
+    expect(report.requests.map(({ kind, detail }) => `${kind}: ${detail}`)).toEqual([
+      ...['udp-echo: UDP echo', 'udp-echo: UDP echo'],
+    ]);
+    expect(report.notes.join()).toMatch(/no TCP/);
+    expectNothingLeft();
+  });
+
+  test('Ctrl-C in the live table leaves nothing behind', { timeout: LIMIT }, async () => {
+    run = new LabRun();
+    await run.until(/established.*gateway 3 asks gateway 1 through the tunnel: HTTP 200/s);
+    const path = /(\S+guest\.conf)/.exec(run.output)?.[1] ?? '';
+    const guest = readFileSync(path, 'utf8');
+    expect(guest).toMatch(/^\[Interface\]\nPrivateKey = \S{44}\nAddress = 10\.88\.0\.250\/32$/m);
+    expect(guest).toMatch(/^Endpoint = 127\.0\.0\.1:\d+$/m);
+    expect(basename(run.folder)).toMatch(/^cloudbridge-lab-/);
+    expect(gateways().length).toBeGreaterThanOrEqual(3);
+    // To the whole group, as the terminal does it: lab and gateways at once.
+    process.kill(-(run.child.pid ?? Number.NaN), 'SIGINT');
+    expect(await run.ended, run.errors).toBe(0);
+    expectNothingLeft();
+  });
+
+  test('SIGTERM to the lab alone takes the gateways with it', { timeout: LIMIT }, async () => {
+    run = new LabRun('--gateways', '4');
+    await run.until(/gateway 4 .* established/);
+    run.child.kill('SIGTERM');
+    expect(await run.ended, run.errors).toBe(0);
+    expectNothingLeft();
+  });
+
+  test('--keep keeps configurations and logs, for their owner only', { timeout: LIMIT }, async () => {
+    run = new LabRun('--once', '--keep');
+    expect(await run.ended, run.output + run.errors).toBe(0);
+    expect(run.output).toMatch(/All came within/);
+    const folder = /Kept.*: (\S+)$/m.exec(run.errors)?.[1] ?? '';
+    expect(folder).toContain(join(tmpdir(), 'cloudbridge-lab-'));
+    try {
+      expect(statSync(folder).mode & 0o777).toBe(0o700);
+      const files = readdirSync(folder).filter((name) => name.endsWith('.conf'));
+      expect(files).toHaveLength(3);
+      for (const name of files) expect(statSync(join(folder, name)).mode & 0o077).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('--once gives up in time and says what is missing', { timeout: LIMIT }, async () => {
+    // Nobody can be up and have answered everything within a millisecond; one second is the least one can ask for.
+    run = new LabRun('--once', '--json', '--seconds', '1', '--gateways', '16');
+    const code = await run.ended;
+    const report = JSON.parse(run.output) as RoundReport;
+    expect(code).toBe(report.ok ? 0 : 1);
+    expect(report.ok).toBe(report.missing.length === 0);
+    expectNothingLeft();
+  });
+
+  test.each([
+    ['--gateways', '2'],
+    ['--gateways', 'many'],
+    ['--seconds', '0'],
+    ['--mode', 'tun'],
+    ['--unknown', ''],
+  ])('%s %s is refused', { timeout: LIMIT }, async (...words) => {
+    run = new LabRun(...words.filter((word) => word !== ''));
+    expect(await run.ended).toBe(2);
+    expect(run.errors).toMatch(/^error: /);
+    expectNothingLeft();
+  });
+});
