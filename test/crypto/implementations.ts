@@ -4,6 +4,7 @@ import { randomFillSync } from 'node:crypto';
 import { NodePrimitives } from '../../host/gateway/crypto.js';
 import { PortablePrimitives } from '../../src/crypto/portable.js';
 import type { Primitives } from '../../src/crypto/primitives.js';
+import { compiler, NATIVE_BUILDS, NativePrimitives } from '../boards/native-primitives.js';
 import { ReferencePrimitives } from './reference/primitives.js';
 
 export interface Implementation {
@@ -20,7 +21,12 @@ export const implementations: readonly Implementation[] = [
 /** The slow one, written from the specifications for these tests: it has to pass the same vectors. */
 export const reference: Implementation = { name: 'reference', make: () => new ReferencePrimitives() };
 
-export const all: readonly Implementation[] = [...implementations, reference];
+/** The boards' C, where there is a compiler for it. */
+export const natives: readonly Implementation[] = compiler()
+  ? NATIVE_BUILDS.map((build) => ({ name: build.name, make: () => new NativePrimitives(build) }))
+  : [];
+
+export const all: readonly Implementation[] = [...implementations, ...natives, reference];
 
 export function implementation(name: string): Implementation {
   const found = all.find((candidate) => candidate.name === name);

@@ -1,0 +1,119 @@
+/* ChaCha20 (RFC 8439 section 2.3). Four blocks side by side where the compiler has vectors, one block otherwise. */
+
+#include "bytes.h"
+#include "primitives.h"
+
+static const uint32_t SIGMA[4] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
+
+#define QUARTER(rotate, a, b, c, d) \
+	a += b; d = rotate(d ^ a, 16); \
+	c += d; b = rotate(b ^ c, 12); \
+	a += b; d = rotate(d ^ a, 8); \
+	c += d; b = rotate(b ^ c, 7);
+
+#define DOUBLE_ROUND(rotate, x) \
+	QUARTER(rotate, x[0], x[4], x[8], x[12]) \
+	QUARTER(rotate, x[1], x[5], x[9], x[13]) \
+	QUARTER(rotate, x[2], x[6], x[10], x[14]) \
+	QUARTER(rotate, x[3], x[7], x[11], x[15]) \
+	QUARTER(rotate, x[0], x[5], x[10], x[15]) \
+	QUARTER(rotate, x[1], x[6], x[11], x[12]) \
+	QUARTER(rotate, x[2], x[7], x[8], x[13]) \
+	QUARTER(rotate, x[3], x[4], x[9], x[14])
+
+static void initial_state(uint32_t state[16], const uint8_t key[32], const uint8_t nonce[12], uint32_t counter)
+{
+	for (int i = 0; i < 4; i++) state[i] = SIGMA[i];
+	for (int i = 0; i < 8; i++) state[4 + i] = load32(key + 4 * i);
+	state[12] = counter;
+	for (int i = 0; i < 3; i++) state[13 + i] = load32(nonce + 4 * i);
+}
+
+static void block(uint8_t out[64], const uint32_t state[16])
+{
+	uint32_t x[16];
+	memcpy(x, state, sizeof x);
+	for (int i = 0; i < 10; i++) {
+		DOUBLE_ROUND(rotl32, x)
+	}
+	for (int i = 0; i < 16; i++) store32(out + 4 * i, x[i] + state[i]);
+	cb_erase(x, sizeof x);
+}
+
+#if (defined(__x86_64__) || defined(__aarch64__)) && defined(__GNUC__)
+#define FOUR_BLOCKS 256
+
+typedef uint32_t lanes __attribute__((vector_size(16)));
+
+static inline lanes rotl_lanes(lanes x, int n)
+{
+	return x << n | x >> (32 - n);
+}
+
+/* Lane i of each word belongs to block i. */
+static void xor_four_blocks(uint8_t *data, const uint32_t state[16])
+{
+	lanes start[16], x[16];
+	for (int i = 0; i < 16; i++) start[i] = (lanes){ state[i], state[i], state[i], state[i] };
+	start[12] += (lanes){ 0, 1, 2, 3 };
+	memcpy(x, start, sizeof x);
+	for (int i = 0; i < 10; i++) {
+		DOUBLE_ROUND(rotl_lanes, x)
+	}
+	for (int i = 0; i < 16; i++) x[i] += start[i];
+	for (int group = 0; group < 4; group++) {
+		const lanes a = x[4 * group], b = x[4 * group + 1], c = x[4 * group + 2], d = x[4 * group + 3];
+		/* Transpose four words of four blocks. */
+		const lanes ab = __builtin_shuffle(a, b, (lanes){ 0, 4, 1, 5 }), AB = __builtin_shuffle(a, b, (lanes){ 2, 6, 3, 7 });
+		const lanes cd = __builtin_shuffle(c, d, (lanes){ 0, 4, 1, 5 }), CD = __builtin_shuffle(c, d, (lanes){ 2, 6, 3, 7 });
+		const lanes row[4] = {
+			__builtin_shuffle(ab, cd, (lanes){ 0, 1, 4, 5 }), __builtin_shuffle(ab, cd, (lanes){ 2, 3, 6, 7 }),
+			__builtin_shuffle(AB, CD, (lanes){ 0, 1, 4, 5 }), __builtin_shuffle(AB, CD, (lanes){ 2, 3, 6, 7 }),
+		};
+		for (int i = 0; i < 4; i++) {
+			lanes text;
+			uint8_t *at = data + 64 * i + 16 * group;
+			memcpy(&text, at, 16);
+			text ^= row[i];
+			memcpy(at, &text, 16);
+		}
+	}
+}
+#endif
+
+void cb_chacha20_xor(uint8_t *data, size_t length, const uint8_t key[32], const uint8_t nonce[12], uint32_t counter)
+{
+	uint32_t state[16];
+	uint8_t stream[64];
+	initial_state(state, key, nonce, counter);
+#ifdef FOUR_BLOCKS
+	for (; length >= FOUR_BLOCKS; length -= FOUR_BLOCKS, data += FOUR_BLOCKS) {
+		xor_four_blocks(data, state);
+		state[12] += 4;
+	}
+#endif
+	while (length > 0) {
+		const size_t part = length < 64 ? length : 64;
+		block(stream, state);
+		state[12]++;
+		for (size_t i = 0; i < part; i++) data[i] ^= stream[i];
+		data += part;
+		length -= part;
+	}
+	cb_erase(stream, sizeof stream);
+	cb_erase(state, sizeof state);
+}
+
+void cb_hchacha20(uint8_t out[32], const uint8_t key[32], const uint8_t nonce[16])
+{
+	uint32_t x[16];
+	initial_state(x, key, nonce + 4, load32(nonce));
+	for (int i = 0; i < 10; i++) {
+		DOUBLE_ROUND(rotl32, x)
+	}
+	for (int i = 0; i < 4; i++) {
+		store32(out + 4 * i, x[i]);
+		store32(out + 16 + 4 * i, x[12 + i]);
+	}
+	cb_erase(x, sizeof x);
+}
