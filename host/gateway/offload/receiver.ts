@@ -148,8 +148,10 @@ export class Receiver {
   #take(at: number, length: number): void {
     const fixed = fixedLength(readU32(this.#kernel.bytes, at));
     if (fixed !== 0) {
-      // Handshake messages have one length, so a merged buffer of them shows its stride.
-      this.#pass(at, length, fixed);
+      // Handshake messages have one length, so a merged buffer of them shows its stride. No message is as short as
+      // what is left over here: this was one datagram, of a wrong size.
+      const left = length % fixed;
+      this.#pass(at, length, left > 0 && left < DATA_MIN_BYTES ? length : fixed);
       this.#settle();
       return;
     }
