@@ -21,7 +21,10 @@ export interface Pump {
   replaceSockets(sockets: UdpSockets): void;
   /** Why the peer's endpoint name has no address, or `undefined`. */
   nameError(peer: Peer): string | undefined;
-  stop(): void;
+  /** From now on the tunnel device and the sockets are closed on purpose: their end is no news. */
+  expectEnd(): void;
+  /** Resolves when nothing touches the tunnel's descriptor any more. */
+  stop(): void | Promise<void>;
 }
 
 export interface PumpOptions {
@@ -84,6 +87,10 @@ export class PortablePump implements Pump {
 
   nameError(peer: Peer): string | undefined {
     return this.gateway.names?.error(peer);
+  }
+
+  expectEnd(): void {
+    this.packets.onClosed = this.socket.onClosed = undefined;
   }
 
   stop(): void {

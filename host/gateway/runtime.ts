@@ -24,7 +24,7 @@ import { interfaceSettings } from './platform/interface-settings.js';
 import { openTunnel } from './platform/open-tunnel.js';
 import type { InterfaceSettings, ModeChoice, Outside, Tunnel } from './platform/tunnel.js';
 import type { Pump } from './pump.js';
-import { openPump, wantsOffload } from './pump-choice.js';
+import { chooseTier, type Tier } from './pump-choice.js';
 import type { GatewayRequest } from './request.js';
 import { ipv4Only, lookUp, NodeResolver } from './resolver.js';
 import { type GatewayStatus, peerView } from './status.js';
@@ -116,22 +116,24 @@ export class RunningGateway {
     const resolved = config ? await this.resolve(config) : new Map<PeerConfig, Uint8Array>();
 
     const store = new FileStore(join(request.stateDirectory, interfaceName));
+    const tier = chooseTier(request.tier, this.surroundings.choice.mode, log);
     const device = new Device({
       primitives: this.primitives,
       clock: this.clock,
       timestamps: new TimestampSource(this.clock, store, log),
       log,
       limits: { packetSize: packetSize(config) },
+      keypairs: tier.keypairs,
     });
     this.device = device;
 
-    const tunnel = await this.openTunnel(config, resolved);
+    const tunnel = await this.openTunnel(tier, config, resolved);
     this.tunnel = tunnel;
     device.mtu = tunnel.mtu;
     tunnel.onMtu = (mtu) => {
       device.mtu = mtu;
     };
-    this.pump = openPump(request.tier, {
+    this.pump = tier.open({
       device,
       tunnel,
       resolver: tunnel.sockets.v6 === undefined ? ipv4Only(tunnel.resolver) : tunnel.resolver,
@@ -213,7 +215,7 @@ export class RunningGateway {
       listenPort: tunnel.sockets.port,
       fwmark: this.host?.fwmark ?? 0,
       mtu: device.mtu,
-      ipv6Missing: tunnel.sockets.v6 === undefined ? 'this host has no IPv6' : null,
+      ipv6Missing: tunnel.sockets.v6 === undefined ? whyNoIpv6(request) : null,
       underLoad: device.underLoad,
       configuration: request.configuration?.path ?? null,
       peers: Array.from(device.peers(), (peer) => peerView(peer, device, now, (one) => this.detail(one))),
@@ -249,6 +251,7 @@ export class RunningGateway {
   }
 
   private openTunnel(
+    tier: Tier,
     config: TunnelConfig | undefined,
     resolved: Map<PeerConfig, Uint8Array>,
   ): Promise<Tunnel> {
@@ -261,7 +264,8 @@ export class RunningGateway {
       outside: surroundings.outside,
       settings: { ...settings, endpoints },
       listenPort: config?.interface.listenPort ?? 0,
-      vnetHeader: wantsOffload(request.tier),
+      listenAddress: request.listenAddress,
+      vnetHeader: tier.vnetHeader,
       forwards: request.forwards,
       exposes: request.exposes,
       log,
@@ -313,9 +317,10 @@ export class RunningGateway {
   private async takeDown(): Promise<void> {
     clearTimeout(this.patience);
     this.uapi?.close();
+    this.pump?.expectEnd();
     // The tunnel goes first where hooks may still want to use it; the pump then finds it gone.
     await this.tunnel?.close();
-    this.pump?.stop();
+    await this.pump?.stop();
     this.device?.close();
     this.config?.interface.privateKey.fill(0);
     for (const peer of this.config?.peers ?? []) peer.presharedKey?.fill(0);
@@ -330,6 +335,10 @@ function packetSize(config: TunnelConfig | undefined): number {
 function addressText(record: Uint8Array): string {
   const length = endpointFamily(record, 0) === FAMILY_IPV4 ? 4 : 16;
   return formatAddress(record, endpointAddressOffset(0), length);
+}
+
+function whyNoIpv6({ listenAddress }: GatewayRequest): string {
+  return listenAddress === undefined ? 'this host has no IPv6' : `it listens at ${listenAddress} alone`;
 }
 
 /** Whether something changed that only a start sets up. */

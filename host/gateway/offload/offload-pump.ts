@@ -115,6 +115,10 @@ export class OffloadPump implements Pump {
     return this.#gateway.names?.error(peer);
   }
 
+  expectEnd(): void {
+    this.#tunnel.onClosed = this.#port.onClosed = undefined;
+  }
+
   /** Resolves when nothing touches the tunnel's descriptor any more: once the interface was deleted. */
   stop(): Promise<void> {
     this.#gateway.stop();
