@@ -201,29 +201,31 @@ export class Peer implements TimerActions {
     return this.#staticShared;
   }
 
-  /** Sends an initiation unless the last one is too young (Rekey-Timeout). */
-  initiate(retry: boolean): void {
+  /** Sends an initiation unless the last one is too young (Rekey-Timeout). True when it did. */
+  initiate(retry: boolean): boolean {
     const context = this.#context;
     const now = context.now();
-    if (this.#removed || !context.hasPrivateKey) return;
+    if (this.#removed || !context.hasPrivateKey) return false;
     // Section 6.4: whoever wants to send again gets the whole attempt time again.
     if (!retry) this.#timers.attempts = 0;
-    if (now - this.#lastHandshakeSent < context.timing.rekeyTimeout) return;
+    if (now - this.#lastHandshakeSent < context.timing.rekeyTimeout) return false;
     if (!this.hasEndpoint) {
       if (this.endpointName) context.resolve(this);
-      return;
+      return false;
     }
+    // Under steady traffic it is mostly a packet, not the timer, that finds the last initiation unanswered.
+    if (retry || this.#timers.handshakePending) this.#noteUnanswered();
     this.#handshake ??= new Handshake(this);
     const handshake = this.#handshake;
     context.indices.delete(handshake.localIndex, handshake);
     handshake.localIndex = context.indices.fresh();
     context.indices.set(handshake.localIndex, handshake);
     const message = context.claimMessage(INITIATION_BYTES, this.endpoint);
-    if (!message) return;
+    if (!message) return false;
     if (!context.noise.writeInitiation(message, handshake)) {
       context.indices.delete(handshake.localIndex, handshake);
       context.abandonMessage();
-      return;
+      return false;
     }
     this.#cookieGenerator().addMacs(message, now);
     this.#cookieReceived = false;
@@ -234,6 +236,7 @@ export class Peer implements TimerActions {
     this.#handshakeMessageSent(INITIATION_BYTES);
     this.#timers.handshakeInitiated();
     context.flushMessages();
+    return true;
   }
 
   /**
@@ -323,15 +326,8 @@ export class Peer implements TimerActions {
   }
 
   retransmitHandshake(): void {
-    this.#unanswered++;
-    this.#context.log?.write('debug', 'handshake-unanswered', {
-      peer: this.#context.nameOf(this),
-      times: this.#unanswered,
-    });
-    // The name's address may have changed; ask again before giving up, also while traffic keeps the attempts at 0.
-    const { resolveAfterAttempts } = this.#context.limits;
-    if (this.endpointName && this.#unanswered % resolveAfterAttempts === 0) this.#context.resolve(this);
-    this.initiate(true);
+    // Held back, as when we answered the peer's own initiation a moment ago: the timer must not die of it.
+    if (!this.initiate(true)) this.#timers.handshakeInitiated();
   }
 
   giveUpHandshake(): void {
@@ -388,6 +384,17 @@ export class Peer implements TimerActions {
   #cookieGenerator(): CookieGenerator {
     this.#cookies ??= new CookieGenerator(this.#context.primitives, this.#context.timing, this.publicKey);
     return this.#cookies;
+  }
+
+  #noteUnanswered(): void {
+    this.#unanswered++;
+    this.#context.log?.write('debug', 'handshake-unanswered', {
+      peer: this.#context.nameOf(this),
+      times: this.#unanswered,
+    });
+    // The name's address may have changed; ask again before giving up, also while traffic keeps the attempts at 0.
+    const { resolveAfterAttempts } = this.#context.limits;
+    if (this.endpointName && this.#unanswered % resolveAfterAttempts === 0) this.#context.resolve(this);
   }
 
   #handshakeMessageSent(bytes: number): void {

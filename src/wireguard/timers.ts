@@ -74,6 +74,7 @@ export class PeerTimers implements Scheduled {
   /** Any authenticated message was sent: data, keepalive or handshake. */
   authenticatedSent(): void {
     this.#passiveKeepalive = Infinity;
+    this.#needAnotherKeepalive = false;
     this.#restartPersistent();
   }
 
@@ -153,8 +154,10 @@ export class PeerTimers implements Scheduled {
 
   #firePassiveKeepalive(): void {
     this.#passiveKeepalive = Infinity;
+    // Sending clears it: whatever came before has then been answered.
+    const needAnother = this.#needAnotherKeepalive;
     this.#actions.sendKeepalive();
-    if (this.#needAnotherKeepalive) {
+    if (needAnother) {
       this.#needAnotherKeepalive = false;
       this.#passiveKeepalive = this.#arm(this.#host.timing.keepaliveTimeout);
     }
