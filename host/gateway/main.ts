@@ -1,11 +1,12 @@
 #!/usr/bin/env node
+import { isIP } from 'node:net';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { check } from './commands/check.js';
 import { genkey, genpsk, pubkey } from './commands/keys.js';
 import { runInner } from './commands/run.js';
 import { status } from './commands/status.js';
 import { type UpOptions, up } from './commands/up.js';
-import { reportFailure, userspace, userspaceCall } from './commands/userspace.js';
+import { userspace, userspaceCall } from './commands/userspace.js';
 import { EXIT, EXIT_MEANINGS, type ExitCode, GatewayError, messageOf } from './errors.js';
 import { LOG_THRESHOLDS, type LogThreshold, thresholdFrom } from './log.js';
 import { TUNNEL_MODES } from './platform/mode.js';
@@ -60,6 +61,11 @@ function program(finish: (code: number) => void): Command {
       [],
     )
     .option('--expose <rule>', '[tcp|udp:]PORT in the tunnel = ADDRESS:PORT here; repeatable', collect, [])
+    .option(
+      '--listen-address <address>',
+      'the only address at which peers reach this host (every one)',
+      readAddress,
+    )
     .option('--state-dir <directory>', 'where state is kept over restarts')
     .addOption(new Option('--tier <tier>', 'how packets are carried').choices(TIERS).default('auto'))
     .addOption(
@@ -112,6 +118,11 @@ function readLevel(text: string): LogThreshold {
   return level;
 }
 
+function readAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('give an IPv4 or IPv6 address.');
+  return text;
+}
+
 function readSeconds(text: string): number {
   if (!/^[0-9]{1,6}$/.test(text) || text === '0') throw new InvalidArgumentError('give a number of seconds.');
   return Number(text);
@@ -133,7 +144,7 @@ async function main(args: readonly string[]): Promise<number> {
 function explain(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof GatewayError) {
-    if (!reportFailure(error)) process.stderr.write(`cloudbridge-gateway: ${error.message}\n`);
+    process.stderr.write(`cloudbridge-gateway: ${error.message}\n`);
     return error.exitCode;
   }
   const detail =

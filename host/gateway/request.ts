@@ -16,6 +16,8 @@ export interface GatewayRequest {
   readonly uapiDirectory: string;
   /** Where state is kept; one directory for all gateways of this user. */
   readonly stateDirectory: string;
+  /** The only address of this machine at which peers can reach it; `undefined`: every one. */
+  readonly listenAddress: string | undefined;
   /** `undefined`: the best that this machine allows. */
   readonly mode: TunnelMode | undefined;
   readonly tier: TierChoice;

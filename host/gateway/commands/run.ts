@@ -26,6 +26,7 @@ export async function run(request: GatewayRequest, options: RunOptions = {}): Pr
     payload: request,
     choice,
     log,
+    listenAddress: request.listenAddress,
     files: [uapiPath(request.uapiDirectory, request.interfaceName)],
   });
   return inner.exited;

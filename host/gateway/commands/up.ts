@@ -17,6 +17,7 @@ export interface UpOptions {
   name?: string;
   mode?: TunnelMode | 'auto';
   tier?: TierChoice;
+  listenAddress?: string;
   forward: string[];
   expose: string[];
   stateDir?: string;
@@ -39,6 +40,7 @@ export async function up(path: string, options: UpOptions): Promise<number> {
     stateDirectory: resolve(options.stateDir ?? defaultStateDirectory()),
     mode: options.mode === 'auto' ? undefined : options.mode,
     tier: options.tier ?? 'auto',
+    listenAddress: options.listenAddress,
     forwards,
     exposes,
     logFormat: options.logFormat ?? defaultLogFormat(),

@@ -54,6 +54,7 @@ export async function userspace(call: UserspaceCall): Promise<number> {
     stateDirectory: defaultStateDirectory(),
     // Whoever calls this way configures a real interface afterwards.
     mode: 'tun',
+    listenAddress: undefined,
     tier: 'auto',
     forwards: [],
     exposes: [],
@@ -61,11 +62,16 @@ export async function userspace(call: UserspaceCall): Promise<number> {
     logLevel: level ?? 'error',
     failAfter: undefined,
   };
-  return run(request, { onReady: () => report({ ready: true }) });
+  try {
+    return await run(request, { onReady: () => report({ ready: true }) });
+  } catch (error) {
+    if (error instanceof GatewayError && reportFailure(error)) return error.exitCode;
+    throw error;
+  }
 }
 
 /** Tells the waiting process, if there is one, why this one could not start. */
-export function reportFailure(error: GatewayError): boolean {
+function reportFailure(error: GatewayError): boolean {
   return report({ ready: false, code: error.exitCode, sentence: error.message });
 }
 

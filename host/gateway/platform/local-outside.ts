@@ -15,15 +15,18 @@ export class LocalOutside implements Outside {
   onGone: ((reason: string) => void) | undefined;
 
   private readonly log: Log;
+  private readonly listenAddress: string | undefined;
   private readonly forwarders = new Set<Forwarder>();
 
-  constructor(choice: ModeChoice, log: Log) {
+  /** `listenAddress`: the only one of this machine at which the tunnel's UDP sockets receive; otherwise every one. */
+  constructor(choice: ModeChoice, log: Log, listenAddress?: string) {
     this.choice = choice;
     this.log = log;
+    this.listenAddress = listenAddress;
   }
 
   bindUdp(port: number): Promise<UdpSockets> {
-    return bindUdpSockets(port);
+    return bindUdpSockets(port, this.listenAddress);
   }
 
   measureMtu(endpoints: readonly string[]): Promise<number> {

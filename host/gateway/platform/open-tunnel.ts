@@ -20,7 +20,7 @@ import { healCrashes, UndoList } from './undo.js';
  */
 export async function openTunnel(request: TunnelRequest): Promise<Tunnel> {
   const { choice, log, settings, interfaceName } = request;
-  const outside = request.outside ?? new LocalOutside(choice, log);
+  const outside = request.outside ?? new LocalOutside(choice, log, request.listenAddress);
   if (choice.mode === 'minimal') return openMinimalTunnel(request, outside);
 
   const isolated = choice.mode === 'rootless';

@@ -30,6 +30,8 @@ export interface InnerRequest {
   readonly payload: unknown;
   readonly choice: ModeChoice;
   readonly log: Log;
+  /** The only address of this machine at which the tunnel's UDP sockets receive; otherwise every one. */
+  readonly listenAddress?: string | undefined;
   /** Files the inner process makes and deletes (its API socket); deleted here should it be killed. */
   readonly files?: readonly string[] | undefined;
   /** Milliseconds the inner process may take to leave before it is killed. */
@@ -83,7 +85,7 @@ class Supervisor implements Inner {
     this.child = child;
     this.request = request;
     this.pid = child.pid!;
-    this.outside = new LocalOutside(request.choice, request.log);
+    this.outside = new LocalOutside(request.choice, request.log, request.listenAddress);
     child.on('message', (message, handle) => void this.answer(message as Question, handle as Handle));
     // A channel that broke means that the inner process is about to be gone; `exit` tells.
     child.on('error', (error) => request.log.write('debug', 'inner-channel', { error: messageOf(error) }));

@@ -81,6 +81,8 @@ export interface TunnelRequest {
   readonly settings: InterfaceSettings;
   /** 0: any free port. */
   readonly listenPort: number;
+  /** The only address of this machine at which the UDP sockets receive (not in the inner process); otherwise every one. */
+  readonly listenAddress?: string | undefined;
   /** Ask for IFF_VNET_HDR; where it is refused a plain TUN is opened and `tun.offload` says so. */
   readonly vnetHeader: boolean;
   /** Outside listener -> through the tunnel to the target. */

@@ -2,6 +2,7 @@
 
 import { createSocket, type Socket } from 'node:dgram';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { EXIT, GatewayError, messageOf, systemCode } from '../errors.js';
 import { callOnDescriptor } from '../offload/ioctl-helper.js';
@@ -15,8 +16,16 @@ const NO_IPV6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT']);
 const SOL_SOCKET = 1;
 const SO_MARK = 36;
 
-/** Binds both families to `port` (0: any free one). A machine without IPv6 has `v6` undefined. */
-export async function bindUdpSockets(port: number): Promise<UdpSockets> {
+/**
+ * Binds both families to `port` (0: any free one) on every address of this machine, or one family on `address` alone.
+ * A machine without IPv6 has `v6` undefined.
+ */
+export async function bindUdpSockets(port: number, address?: string): Promise<UdpSockets> {
+  if (address !== undefined) {
+    const socket = await bind(isIPv6(address) ? 'udp6' : 'udp4', port, address);
+    const [v4, v6] = isIPv6(address) ? [undefined, socket] : [socket, undefined];
+    return { port: socket.address().port, v4, v6 };
+  }
   for (let attempt = 1; ; attempt++) {
     const v4 = await bind('udp4', port);
     try {
@@ -47,7 +56,7 @@ async function bindIpv6(port: number): Promise<Socket | undefined> {
   }
 }
 
-function bind(type: 'udp4' | 'udp6', port: number): Promise<Socket> {
+function bind(type: 'udp4' | 'udp6', port: number, address?: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket({
       type,
@@ -57,9 +66,9 @@ function bind(type: 'udp4' | 'udp6', port: number): Promise<Socket> {
     });
     socket.once('error', (error) => {
       socket.close();
-      reject(bindError(error, port));
+      reject(bindError(error, port, address));
     });
-    socket.bind({ port, exclusive: true }, () => {
+    socket.bind({ port, address, exclusive: true }, () => {
       socket.removeAllListeners('error');
       // ICMP errors surface here; the reader listens for itself, and without it they must not end the process.
       socket.on('error', () => {});
@@ -68,8 +77,13 @@ function bind(type: 'udp4' | 'udp6', port: number): Promise<Socket> {
   });
 }
 
-function bindError(error: unknown, port: number): GatewayError {
-  switch (systemCode(error)) {
+function bindError(error: unknown, port: number, address: string | undefined): GatewayError {
+  const code = systemCode(error);
+  if (address !== undefined && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'EINVAL')) {
+    const sentence = `this machine has no address ${address} to listen at; "ip address" lists those it has`;
+    return new GatewayError(EXIT.usage, sentence, { cause: error });
+  }
+  switch (code) {
     case 'EADDRINUSE':
       return new GatewayError(
         EXIT.portTaken,
