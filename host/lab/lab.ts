@@ -23,6 +23,8 @@ export const LAB_MODES: readonly LabMode[] = ['rootless', 'minimal'];
 
 export interface LabOptions {
   readonly gateways: number;
+  /** The local network may reach the gateways' UDP ports; otherwise this machine alone. */
+  readonly listen: boolean;
   /** `undefined`: the better one that this machine allows. */
   readonly mode: LabMode | undefined;
   /** The gateway program. */
@@ -50,15 +52,16 @@ export class Lab {
     notes: readonly string[],
     folder: string,
     services: Services,
-    program: string,
+    options: LabOptions,
   ) {
     this.network = network;
     this.mode = mode;
     this.notes = notes;
     this.folder = folder;
     this.services = services;
+    const files = { program: options.program, folder };
     this.gateways = network.gateways.map(
-      (plan) => new GatewayProcess(plan, network, { program, folder }, this.optionsOf(plan)),
+      (plan) => new GatewayProcess(plan, network, files, this.optionsOf(plan, options.listen)),
     );
   }
 
@@ -75,7 +78,7 @@ export class Lab {
       ports.map((udp, index) => ({ udp, forward: forwards[index] })),
       `-${process.pid.toString(36)}`,
     );
-    return new Lab(network, mode, notes, folder, services, options.program);
+    return new Lab(network, mode, notes, folder, services, options);
   }
 
   /** Resolves when every gateway answers; rejects with the reason when one ends or `signal` comes first. */
@@ -146,7 +149,7 @@ export class Lab {
     if (!keepFolder) rmSync(this.folder, { recursive: true, force: true });
   }
 
-  private optionsOf(plan: GatewayPlan): string[] {
+  private optionsOf(plan: GatewayPlan, listen: boolean): string[] {
     const { webPort, echoPort, gateways } = this.network;
     const [protocol, inside, outside] =
       this.requestKind === 'http'
@@ -157,12 +160,8 @@ export class Lab {
         ? ['--expose', `${protocol}:${inside}=127.0.0.1:${outside}`]
         : ['--forward', `${protocol}:127.0.0.1:${plan.forwardPort}=${gateways[0].address}:${inside}`];
     return [
-      '--mode',
-      this.mode,
-      '--state-dir',
-      join(this.folder, 'state'),
-      '--log-format',
-      'human',
+      ...['--mode', this.mode, '--state-dir', join(this.folder, 'state'), '--log-format', 'human'],
+      ...(listen ? [] : ['--listen-address', '127.0.0.1']),
       ...forwarding,
     ];
   }
