@@ -1,0 +1,19 @@
+# The SDK's rules for Linux compile everything; this adds a plain executable to what they link, in place of the
+# simulator's plug-in, and starts nothing.
+
+include $(MODDABLE)/tools/mcconfig/make.lin.mk
+
+START_XSBUG =
+START_SIMULATOR =
+KILL_SERIAL2XSBUG =
+KILL_SIMULATOR =
+
+C_FLAGS += -I$(CLOUDBRIDGE)/boards/native/crypto
+
+PROGRAM = $(BIN_DIR)/cloudbridge-gateway
+
+build: $(PROGRAM)
+
+$(PROGRAM): $(XS_OBJECTS) $(TMP_DIR)/mc.xs.c.o $(TMP_DIR)/mc.resources.c.o $(OBJECTS)
+	@echo "# ld" $(@F)
+	$(CC) $^ $(LINK_LIBRARIES) -o $@
