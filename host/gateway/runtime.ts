@@ -86,6 +86,7 @@ export class RunningGateway {
   private readonly clock = new NodeClock();
   private readonly primitives = new NodePrimitives();
   private readonly resolver: Resolver;
+  private readonly version = packageVersion();
   private readonly startedAt = performance.now();
   private device: Device | undefined;
   private tunnel: Tunnel | undefined;
@@ -181,6 +182,7 @@ export class RunningGateway {
         const reason = 'addresses, MTU, DNS, table and hooks take effect at the next start';
         log.write('warn', 'reload-incomplete', { reason });
       }
+      forget(this.config);
       this.config = config;
       log.write('info', 'reloaded', { peers: device.peerCount });
     } catch (error) {
@@ -204,7 +206,7 @@ export class RunningGateway {
     const { publicKey } = device;
     return {
       interface: request.interfaceName,
-      version: packageVersion(),
+      version: this.version,
       pid: process.pid,
       uptime: Math.round((now - this.startedAt) / 1000),
       mode: tunnel.mode,
@@ -322,9 +324,14 @@ export class RunningGateway {
     await this.tunnel?.close();
     await this.pump?.stop();
     this.device?.close();
-    this.config?.interface.privateKey.fill(0);
-    for (const peer of this.config?.peers ?? []) peer.presharedKey?.fill(0);
+    forget(this.config);
   }
+}
+
+/** Erases a configuration's secrets: the device keeps its own copies. */
+function forget(config: TunnelConfig | undefined): void {
+  config?.interface.privateKey.fill(0);
+  for (const peer of config?.peers ?? []) peer.presharedKey?.fill(0);
 }
 
 function packetSize(config: TunnelConfig | undefined): number {
