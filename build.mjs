@@ -62,7 +62,7 @@ function place(name, contents, mode = 0o644) {
 async function buildPrograms() {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: Object.fromEntries(Object.entries(PROGRAMS).filter(([, p]) => existsSync(join(root, p)))),
+    entryPoints: PROGRAMS,
     outdir: dist,
     write: false,
     bundle: true,
@@ -128,11 +128,7 @@ async function buildCore() {
 
 mkdirSync(dist, { recursive: true });
 try {
-  await Promise.all([
-    buildPrograms(),
-    existsSync(join(root, 'host/gateway/wasm/build.mjs')) ? buildKernel() : undefined,
-    options.declarations ? buildCore() : undefined,
-  ]);
+  await Promise.all([buildPrograms(), buildKernel(), options.declarations ? buildCore() : undefined]);
 } catch (failure) {
   // esbuild has already shown its own errors, with the line.
   if (!failure.errors) console.error(failure.message);

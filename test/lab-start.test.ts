@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { uapiDirectory } from '../host/gateway/uapi-path.js';
 import type { RoundReport } from '../host/lab/round.js';
+import { freePorts, requestPage } from '../host/lab/services.js';
 
 const PROGRAM = fileURLToPath(new URL('../dist/cloudbridge-lab.js', import.meta.url));
+const GATEWAY = fileURLToPath(new URL('../dist/cloudbridge-gateway.js', import.meta.url));
 const LIMIT = 90_000;
 
 /** The lab as a process, leader of its own group as a terminal's foreground job is. */
@@ -67,6 +69,18 @@ function labFolders(): string[] {
 function sockets(): string[] {
   const directory = uapiDirectory();
   return existsSync(directory) ? readdirSync(directory).filter((name) => /^lab\d/.test(name)) : [];
+}
+
+/** Where this machine's UDP sockets of a port are bound, as /proc writes addresses (127.0.0.1 is 0100007F). */
+function boundAddresses(port: number): string[] {
+  const local = port.toString(16).toUpperCase().padStart(4, '0');
+  return ['udp', 'udp6'].flatMap((table) =>
+    readFileSync(`/proc/net/${table}`, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/)[1]?.split(':') ?? [])
+      .filter(([, one]) => one === local)
+      .map(([address]) => address),
+  );
 }
 
 describe('npm start', () => {
@@ -157,6 +171,48 @@ describe('npm start', () => {
     expect(gateways().length).toBeGreaterThanOrEqual(3);
     // To the whole group, as the terminal does it: lab and gateways at once.
     process.kill(-(run.child.pid ?? Number.NaN), 'SIGINT');
+    expect(await run.ended, run.errors).toBe(0);
+    expectNothingLeft();
+  });
+
+  test('guest.conf lets another client in, through loopback only', { timeout: LIMIT }, async () => {
+    run = new LabRun();
+    await run.until(/established/);
+    const path = /(\S+guest\.conf)/.exec(run.output)?.[1] ?? '';
+    const listenPort = Number(/^Endpoint = 127\.0\.0\.1:(\d+)$/m.exec(readFileSync(path, 'utf8'))?.[1]);
+    expect(boundAddresses(listenPort)).toEqual(['0100007F']);
+
+    const [port] = await freePorts('tcp', 1);
+    const guest = spawn(
+      process.execPath,
+      [
+        ...[GATEWAY, 'up', path, '--name', `guest-${process.pid.toString(36)}`, '--mode', 'rootless'],
+        ...['--state-dir', join(run.folder, 'guest'), '--forward', `tcp:127.0.0.1:${port}=10.88.0.1:80`],
+      ],
+      {
+        cwd: run.folder,
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: { ...process.env, XDG_RUNTIME_DIR: run.folder },
+      },
+    );
+    let log = '';
+    guest.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+    });
+    const ended = new Promise((resolve) => guest.once('exit', resolve));
+    try {
+      let answer = await requestPage(port, '/from-guest', 5_000);
+      for (const end = Date.now() + 30_000; !answer.ok && Date.now() < end; ) {
+        await sleep(100);
+        answer = await requestPage(port, '/from-guest', 5_000);
+      }
+      expect(answer, log).toMatchObject({ ok: true, detail: 'HTTP 200' });
+      await run.until(/guest +udp 127\.0\.0\.1:\d+ .*established/);
+    } finally {
+      guest.kill('SIGTERM');
+      await ended;
+    }
+    run.child.kill('SIGTERM');
     expect(await run.ended, run.errors).toBe(0);
     expectNothingLeft();
   });
