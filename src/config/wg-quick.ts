@@ -95,7 +95,9 @@ class Reader {
     const known = knownKey(key.text);
     if (known === undefined) {
       const keys = section?.keys ?? ALL_KEYS;
-      const name = isSpeakable(key.text) ? key.text : '';
+      // A line that is only a key in base64 ends in "=" and so looks like a setting: a name is repeated only when it
+      // is nearly a known one.
+      const name = nearestWord(key.text, keys) === undefined ? '' : key.text;
       const remedy = suggestion(key.text, keys, 'remove the line');
       if (section !== undefined || !this.#saidOutside) {
         this.#add(error(key, name, 'this setting is not known', remedy));
@@ -184,12 +186,7 @@ function sectionOf(key: string): string {
   return PeerDraft.KEYS.includes(key) ? 'Peer' : 'Interface';
 }
 
-/** A line that is only a key in base64 ends in "=" and so looks like a setting: such names are never repeated. */
-function isSpeakable(name: string): boolean {
-  return /^[A-Za-z]{1,20}$/.test(name);
-}
-
 function suggestion(word: string, known: readonly string[], otherwise: string): string {
-  const nearest = isSpeakable(word) ? nearestWord(word, known) : undefined;
+  const nearest = nearestWord(word, known);
   return nearest === undefined ? `${otherwise}; known are ${known.join(', ')}` : `did you mean ${nearest}?`;
 }

@@ -83,12 +83,14 @@ export function formatEndpoint(records: Uint8Array, at: number, zoneName?: ZoneN
   return `[${formatAddress(records, address, 16)}${zone}]:${port}`;
 }
 
-/** Repeats the host only when it surely is one: what else stands here might be a key that slipped a line. */
+/** Repeats only an address: what else stands here might be a key that slipped a line. */
 function withoutPort(host: string): EndpointText {
   const address = parseScopedAddress(host)?.address;
+  if (address !== undefined) {
+    return wrong('the port is missing', `write ${address.length === 16 ? `[${host}]` : host}:51820`);
+  }
   const isName = host.includes('.') && hostNameMistake(host) === undefined;
-  const right = address?.length === 16 ? `[${host}]` : address !== undefined || isName ? host : undefined;
-  return wrong('the port is missing', right === undefined ? FORM : `write ${right}:51820`);
+  return wrong('the port is missing', isName ? 'write the port behind the name, usually :51820' : FORM);
 }
 
 function addressWithZone(host: string, port: number, zoneIndex: ZoneIndex | undefined): EndpointText {

@@ -38,6 +38,7 @@ const PLACES: readonly (readonly [string, (secret: string) => string])[] = [
   ['as a section', (s) => `[${s}]\n`],
   ['as a setting', (s) => `[Interface]\n${s} = 1\n`],
   ['as a line of its own', (s) => `[Interface]\nPrivateKey =\n${s}\n`],
+  ['broken over lines', (s) => `[Interface]\nPrivateKey = ${s.slice(0, 28)}\n${s.slice(28)}\n`],
   ['before any section', (s) => `${s}\n[Interface]\n`],
   ['without "="', (s) => `[Interface]\nPrivateKey ${s}\n`],
   ['twice', (s) => `[Interface]\nPrivateKey = ${s}\nPrivateKey = ${s}\n`],

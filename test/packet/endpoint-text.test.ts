@@ -67,11 +67,18 @@ describe('parseEndpoint', () => {
     expect(parseEndpoint('192.0.2.1')).toMatchObject({ remedy: 'write 192.0.2.1:51820' });
     expect(parseEndpoint('2001:db8::1')).toMatchObject({ remedy: 'write [2001:db8::1]:51820' });
     expect(parseEndpoint('[2001:db8::1]')).toMatchObject({ remedy: 'write [2001:db8::1]:51820' });
-    expect(parseEndpoint('vpn.example.net')).toMatchObject({ remedy: 'write vpn.example.net:51820' });
+    expect(parseEndpoint('vpn.example.net')).toMatchObject({
+      remedy: 'write the port behind the name, usually :51820',
+    });
   });
 
   it('does not repeat what is not surely a host', () => {
-    for (const text of ['cGFzdGVkIGJ5IG1pc3Rha2UsIGEgc2VjcmV0IGtleSE=', '[cGFzdGVk]', 'cGFzdGVkIGJ5']) {
+    for (const text of [
+      'cGFzdGVkIGJ5IG1pc3Rha2UsIGEgc2VjcmV0IGtleSE=',
+      '[cGFzdGVk]',
+      'cGFzdGVkIGJ5',
+      'a.cGFzdGVk',
+    ]) {
       expect(JSON.stringify(parseEndpoint(text))).not.toContain('cGFzdGVk');
     }
   });

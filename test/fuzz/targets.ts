@@ -1,0 +1,21 @@
+import type { Target } from './target.js';
+import { EndpointText } from './targets/endpoint-text.js';
+import { InnerPackets } from './targets/inner-packets.js';
+import { Packets } from './targets/packets.js';
+import { Settings } from './targets/settings.js';
+import { UapiText } from './targets/uapi-text.js';
+import { WgQuickText } from './targets/wg-quick-text.js';
+import { WireGuard } from './targets/wireguard.js';
+
+/** Every parser that reads what others wrote. A new one adds its target here. */
+export function targets(): Target[] {
+  return [
+    new Packets(),
+    new EndpointText(),
+    new WgQuickText(),
+    new Settings(),
+    new WireGuard(),
+    new InnerPackets(),
+    new UapiText(),
+  ];
+}
