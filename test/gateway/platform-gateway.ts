@@ -23,7 +23,8 @@ export class GatewayUnderTest {
       });
     }
     this.exited = new Promise((resolve) => {
-      this.process.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : 128)));
+      // Not `exit`: the last words are to be read, too.
+      this.process.once('close', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : 128)));
     });
   }
 

@@ -79,8 +79,13 @@ function openInterface(name: string, offload: boolean): TunDescriptor {
         );
       case 'EBUSY':
         throw new GatewayError(EXIT.alreadyRunning, `the interface ${name} is in use by another program`);
+      case 'EINVAL':
+        throw new GatewayError(
+          EXIT.system,
+          `the kernel refuses ${name} as an interface name (all and default are words of its own); use another name`,
+        );
       default:
-        throw new GatewayError(EXIT.system, `${error.message}`);
+        throw new GatewayError(EXIT.system, error.message);
     }
   }
 }

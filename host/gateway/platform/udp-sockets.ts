@@ -3,7 +3,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import { endianness } from 'node:os';
 import { getSystemErrorName } from 'node:util';
+import { parseScopedAddress } from '../../../src/packet/address.js';
 import { EXIT, GatewayError, messageOf, systemCode } from '../errors.js';
 import { callOnDescriptor } from '../offload/ioctl-helper.js';
 import type { UdpSockets } from './tunnel.js';
@@ -122,16 +124,20 @@ export function markUdpSockets(sockets: UdpSockets, mark: number): void {
 }
 
 /**
- * The descriptor behind a bound socket. Node keeps it private; the kernel tells it: /proc/self/net/udp has the inode
- * of the socket on that port, /proc/self/fd the descriptor with that inode.
+ * The descriptor behind a bound socket. Node keeps it private; the kernel tells it: /proc/PID/net/udp has the inode of
+ * the socket at that address, /proc/self/fd the descriptor with that inode. A socket stays in the network namespace it
+ * was made in, so in rootless mode it is the table of the outer process, our parent, that has it.
  */
 export function descriptorOf(socket: Socket, port: number): number {
-  const table = socket.address().family === 'IPv6' ? '/proc/self/net/udp6' : '/proc/self/net/udp';
-  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const { address, family } = socket.address();
+  const table = family === 'IPv6' ? 'udp6' : 'udp';
+  const local = `${tableAddress(address)}:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const inodes = new Set<string>();
-  for (const line of readFileSync(table, 'latin1').split('\n').slice(1)) {
-    const fields = line.trim().split(/\s+/);
-    if (fields[1]?.endsWith(local)) inodes.add(`socket:[${fields[9]}]`);
+  for (const owner of ['self', String(process.ppid)]) {
+    for (const line of readTable(`/proc/${owner}/net/${table}`)) {
+      const fields = line.trim().split(/\s+/);
+      if (fields[1] === local) inodes.add(`socket:[${fields[9]}]`);
+    }
   }
   for (const name of readdirSync('/proc/self/fd')) {
     try {
@@ -141,4 +147,20 @@ export function descriptorOf(socket: Socket, port: number): number {
     }
   }
   throw new GatewayError(EXIT.system, `cannot find the descriptor of UDP port ${port} in /proc`);
+}
+
+/** An address as /proc/net/udp writes it: 32-bit words of network order, each printed as a number of this machine. */
+function tableAddress(text: string): string {
+  const address = Buffer.from(parseScopedAddress(text)?.address ?? []);
+  if (endianness() === 'LE') address.swap32();
+  return address.toString('hex').toUpperCase();
+}
+
+/** The lines below the heading; none where the table may not be read. */
+function readTable(path: string): string[] {
+  try {
+    return readFileSync(path, 'latin1').split('\n').slice(1);
+  } catch {
+    return [];
+  }
 }
