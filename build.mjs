@@ -1,6 +1,7 @@
 // Builds the programs into dist/: `node build.mjs [--declarations] [--quiet]`.
 //
 // dist/cloudbridge-gateway.js, dist/cloudbridge-lab.js   the programs, one bundled file each
+// dist/LICENSES.txt                                      the licences of the packages inside them
 // dist/kernel.wasm                                       the data plane's one pass over a batch
 // dist/core/                                             the portable core, one module per source file, with
 //                                                        its type declarations (only with --declarations)
@@ -37,6 +38,10 @@ const PROGRAMS = {
   'cloudbridge-lab': 'host/lab/main.ts',
 };
 
+/** Some of the packages are CommonJS and ask for Node's own modules by `require`, which ES modules do not have. */
+const REQUIRE =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+
 const { values: options } = parseArgs({
   options: {
     declarations: { type: 'boolean', default: false },
@@ -66,8 +71,9 @@ async function buildPrograms() {
     outdir: dist,
     write: false,
     bundle: true,
-    // Dependencies stay packages: npm installs them beside the program, updates them and audits them.
-    packages: 'external',
+    // With the packages they use inside: one file starts more than twice as fast as a hundred.
+    metafile: true,
+    banner: { js: REQUIRE },
     platform: 'node',
     format: 'esm',
     target: 'node20.19',
@@ -78,6 +84,22 @@ async function buildPrograms() {
     const name = file.path.slice(dist.length + 1);
     place(name, Buffer.from(file.contents), name.endsWith('.js') ? 0o755 : 0o644);
   }
+  place('LICENSES.txt', Buffer.from(licences(Object.keys(result.metafile.inputs))));
+}
+
+/** The licences of the packages that are inside the programs, as they ask for. */
+function licences(inputs) {
+  const packages = new Set(
+    inputs.map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean),
+  );
+  const texts = [...packages].sort().map((name) => {
+    const folder = join(root, 'node_modules', name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.\w+)?$/i.test(entry));
+    if (file === undefined) throw new Error(`${name} has no licence file`);
+    return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+  });
+  return `The programs in this folder contain these packages.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
 /** Everything the compiled kernel depends on, as one digest. */
