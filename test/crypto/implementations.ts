@@ -5,6 +5,7 @@ import { NodePrimitives } from '../../host/gateway/crypto.js';
 import { PortablePrimitives } from '../../src/crypto/portable.js';
 import type { Primitives } from '../../src/crypto/primitives.js';
 import { compiler, NATIVE_BUILDS, NativePrimitives } from '../boards/native-primitives.js';
+import { KernelPrimitives } from '../gateway/kernel-primitives.js';
 import { ReferencePrimitives } from './reference/primitives.js';
 
 export interface Implementation {
@@ -16,6 +17,7 @@ export interface Implementation {
 export const implementations: readonly Implementation[] = [
   { name: 'portable', make: () => new PortablePrimitives((out) => void randomFillSync(out)) },
   { name: 'node', make: () => new NodePrimitives() },
+  { name: 'kernel', make: () => new KernelPrimitives() },
 ];
 
 /** The slow one, written from the specifications for these tests: it has to pass the same vectors. */

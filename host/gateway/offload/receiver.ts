@@ -35,6 +35,11 @@ import type { OffloadCounters } from './counters.js';
 /** The most one receive can bring. */
 const BUFFER_BYTES = 65_536;
 /**
+ * Received bytes after which TUN is written to at once and not at the end of this turn of the event loop: a
+ * super-packet is about full then, and its bytes are still in the processor's cache.
+ */
+const FLUSH_BYTES = 32_768;
+/**
  * How many lengths are tried on a buffer that holds several datagrams. Each try costs at most what opening the
  * buffer costs anyway, so this also bounds what forged datagrams can make us do.
  */
@@ -115,15 +120,15 @@ export class Receiver {
     this.#note();
     // What was delivered may lie in place; the next buffer goes behind it.
     this.#free = (at + length + 15) & ~15;
-    if (!this.#flushDue) {
+    if (this.#free - input >= FLUSH_BYTES || call.supersLeft() === 0) this.flush();
+    else if (!this.#flushDue) {
       this.#flushDue = true;
-      setImmediate(() => this.flush());
+      setImmediate(this.#flushLater);
     }
   }
 
   /** Writes everything delivered so far to TUN. */
   flush(): void {
-    this.#flushDue = false;
     const { call, deliveries, input } = this.#lane;
     const count = call.finishDeliveries();
     const counters = this.#counters;
@@ -138,6 +143,11 @@ export class Receiver {
     call.clearDeliveries();
     this.#free = input;
   }
+
+  readonly #flushLater = (): void => {
+    this.#flushDue = false;
+    this.flush();
+  };
 
   /** Nothing is written after this: the descriptor's number may soon be another file's. */
   stop(): void {

@@ -1,5 +1,6 @@
 /** The AEAD part of {@link Primitives} on the WebAssembly kernel. */
 
+import { requireBytes } from '../../../src/crypto/bounds.js';
 import { KEY_BYTES, type Primitives, TAG_BYTES, XNONCE_BYTES } from '../../../src/crypto/primitives.js';
 import type { Kernel, Lane } from './kernel.js';
 
@@ -62,7 +63,7 @@ export class KernelAead implements AeadPrimitives {
     length: number,
     ad: Uint8Array,
   ): void {
-    if (offset + length + TAG_BYTES > buffer.length) throw new RangeError('no room for the tag');
+    requireBytes(buffer, offset, length + TAG_BYTES);
     this.#load(key, buffer, offset, length, ad);
     this.#lane.call.aeadSeal(this.#key, counterLow, counterHigh, this.#data, length, this.#ad, ad.length);
     this.#store(buffer, offset, length + TAG_BYTES);
@@ -97,7 +98,7 @@ export class KernelAead implements AeadPrimitives {
     ad: Uint8Array,
   ): void {
     if (nonce.length !== XNONCE_BYTES) throw new RangeError(`an extended nonce has ${XNONCE_BYTES} bytes`);
-    if (offset + length + TAG_BYTES > buffer.length) throw new RangeError('no room for the tag');
+    requireBytes(buffer, offset, length + TAG_BYTES);
     this.#load(key, buffer, offset, length, ad);
     this.#bytes.set(nonce, this.#nonce);
     this.#lane.call.xaeadSeal(this.#key, this.#nonce, this.#data, length, this.#ad, ad.length);

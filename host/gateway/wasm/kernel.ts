@@ -68,7 +68,7 @@ export interface KernelFunctions {
   receive(message: number, length: number, slot: number): number;
   acceptSource(message: number, length: number): void;
   deliver(packet: number, length: number): void;
-  deliveriesFull(): number;
+  supersLeft(): number;
   finishDeliveries(): number;
   clearDeliveries(): void;
   nextMessage(data: number, length: number, from: number): number;

@@ -4,7 +4,7 @@
  * was damaged inside the tunnel stays a separate, damaged packet for the receiving stack to refuse.
  */
 
-import { DELIVERIES, DELIVERY_CAPACITY, FLOWS, SUPERS, SUPER_BYTES, SUPER_COUNT, at } from './layout';
+import { DELIVERIES, FLOWS, SUPERS, SUPER_BYTES, SUPER_COUNT, at } from './layout';
 import {
   FLAG_ACK, FLAG_PSH, IPV4_CHECKSUM, IPV4_FRAGMENT, IPV4_HEADER, IPV4_ID, IPV4_LENGTH, IPV4_PROTOCOL, IPV4_SOURCE,
   IPV4_TOS, IPV4_TTL, IPV6_HEADER, IPV6_HOP_LIMIT, IPV6_LENGTH, IPV6_NEXT_HEADER, IPV6_SOURCE, PROTOCOL_TCP,
@@ -55,9 +55,9 @@ export function clearDeliveries(): void {
   entries = 0;
 }
 
-/** True when no further packet may be delivered before `finishDeliveries` and `clearDeliveries`. */
-export function deliveriesFull(): bool {
-  return entries >= DELIVERY_CAPACITY;
+/** Super-packets that can still be begun before `finishDeliveries` and `clearDeliveries`. */
+export function supersLeft(): u32 {
+  return SUPER_COUNT - flowsUsed;
 }
 
 /** Completes all super-packets. Returns the number of entries (address u32, length u32) in the delivery list. */

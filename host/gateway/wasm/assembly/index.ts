@@ -13,7 +13,7 @@ export { eraseScratch } from './aead';
 export { takeFrame, segmentLength, writeSegment } from './segment';
 export { runBytes, runStride, sealAt, sealRun } from './send';
 export { acceptSource, forgetSource, receive } from './receive';
-export { clearDeliveries, deliver, deliveriesFull, finishDeliveries } from './coalesce';
+export { clearDeliveries, deliver, finishDeliveries, supersLeft } from './coalesce';
 export { nextMessage } from './stride';
 
 /** Erases a key slot: both keys, the replay window, everything. */
