@@ -18,8 +18,8 @@ export type StoreFiles = Pick<
 
 /** A value could not be read, kept or removed. */
 export class StoreError extends GatewayError {
-  constructor(directory: string, action: string, cause: unknown) {
-    super(EXIT.state, `cannot ${action} in ${directory}: ${explain(cause)}`, { cause });
+  constructor(action: string, cause: unknown) {
+    super(EXIT.state, `cannot ${action}: ${explain(cause)}`, { cause });
   }
 }
 
@@ -43,7 +43,7 @@ export class FileStore implements Store {
     try {
       files.mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw new StoreError(directory, 'make the state directory', error);
+      throw new StoreError(`make the state directory ${directory}`, error);
     }
   }
 
@@ -53,7 +53,7 @@ export class FileStore implements Store {
       return new Uint8Array(this.files.readFileSync(path));
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined;
-      throw new StoreError(this.directory, `read "${name}"`, error);
+      throw new StoreError(`read "${name}" in ${this.directory}`, error);
     }
   }
 
@@ -74,7 +74,7 @@ export class FileStore implements Store {
     } catch (error) {
       if (fd !== undefined) files.closeSync(fd);
       this.discard(temporary);
-      throw new StoreError(this.directory, `keep "${name}"`, error);
+      throw new StoreError(`keep "${name}" in ${this.directory}`, error);
     }
   }
 
@@ -83,7 +83,7 @@ export class FileStore implements Store {
       this.files.rmSync(this.path(name), { force: true });
       this.flushDirectory();
     } catch (error) {
-      throw new StoreError(this.directory, `remove "${name}"`, error);
+      throw new StoreError(`remove "${name}" in ${this.directory}`, error);
     }
   }
 

@@ -150,7 +150,10 @@ describe('keys', () => {
 
 describe('check', () => {
   it('lists every mistake with file, line, reason and remedy', () => {
-    const file = configuration('broken.conf', `ListenPort = 70000\nAdress = 10.0.0.1\n${peer('short')}`);
+    const file = configuration(
+      'broken.conf',
+      `ListenPort = 70000\nAdress = 10.0.0.1\n${peer('short', 'AllowedIPs = 10.0.0.2\n')}`,
+    );
     const { status, stdout } = call(['check', file]);
     expect(status).toBe(EXIT.failure);
     expect(stdout).toMatch(/broken\.conf:4:14: error: ListenPort: .*; /);
@@ -227,11 +230,11 @@ describe('up', () => {
     const file = configuration('dry.conf', peer(PEER, 'AllowedIPs = 10.77.0.2/32\n'));
     const { status, stdout } = call(['up', file, '--name', name, '--dry-run']);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/10\.77\.0\.1\/24[^]*routes: 10\.77\.0\.2\/32[^]*nothing was changed/);
+    expect(stdout).toMatch(/10\.77\.0\.1\/24[\s\S]*routes: 10\.77\.0\.2\/32[\s\S]*nothing was changed/);
     expect(existsSync(join(base, 'state', name))).toBe(false);
   });
 
-  it('runs, tells its status, reloads, and ends within a second', async () => {
+  it('runs, tells its status, reloads, and ends when asked', async () => {
     const name = freshName();
     const port = await freePort();
     const file = configuration(

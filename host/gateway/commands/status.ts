@@ -28,7 +28,11 @@ export async function status(name: string | undefined, options: { json?: boolean
   if (options.json) print(JSON.stringify(all, undefined, 2));
   else if (all.length > 0) print(all.map(statusTable).join('\n\n'));
   if (all.length > 0) return EXIT.ok;
-  throw new GatewayError(EXIT.notRunning, `no gateway is running (${directory}); start one with "up"`);
+  const others = process.getuid?.() === 0 ? '' : ', or ask as root for those that root started';
+  throw new GatewayError(
+    EXIT.notRunning,
+    `no gateway is running (${directory}); start one with "up"${others}`,
+  );
 }
 
 async function ask(directory: string, name: string): Promise<GatewayStatus | undefined> {
