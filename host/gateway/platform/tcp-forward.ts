@@ -33,7 +33,7 @@ export class TcpForward {
 
   close(): void {
     this.server.close();
-    for (const socket of this.sockets) socket.destroy();
+    for (const socket of this.sockets) socket.resetAndDestroy();
   }
 
   private accept(client: Socket): void {
@@ -56,7 +56,6 @@ export class TcpForward {
 
     const slow = setTimeout(() => {
       this.log.write('debug', 'forward-target-silent', this.fields());
-      target.destroy();
       client.resetAndDestroy();
     }, this.limits.connectTimeout);
     target.once('close', () => clearTimeout(slow));
@@ -67,7 +66,7 @@ export class TcpForward {
     });
     if (this.limits.connectionIdle > 0) {
       // Whatever passes in either direction passes this socket, so one watch is enough.
-      client.setTimeout(this.limits.connectionIdle, () => client.destroy());
+      client.setTimeout(this.limits.connectionIdle, () => client.resetAndDestroy());
     }
   }
 
@@ -81,7 +80,7 @@ export class TcpForward {
     from.on('close', () => {
       this.sockets.delete(from);
       // Unless both directions came to their end, the other side would wait for ever.
-      if (!(from.readableEnded && from.writableFinished)) to.destroy();
+      if (!(from.readableEnded && from.writableFinished) && !to.destroyed) to.resetAndDestroy();
     });
   }
 

@@ -108,7 +108,11 @@ export class UndoList {
       writeFileSync(temporary, JSON.stringify(state), { mode: 0o600, flush: true });
       renameSync(temporary, this.file);
     } catch (error) {
-      rmSync(temporary, { force: true });
+      try {
+        rmSync(temporary, { force: true });
+      } catch {
+        // The directory itself is unusable; the error below says so.
+      }
       throw new GatewayError(
         EXIT.state,
         `cannot write ${this.file} (${systemCode(error) ?? messageOf(error)}); free some space or name another state directory`,
