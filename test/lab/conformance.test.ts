@@ -11,12 +11,22 @@ import { counterOf, padded, readU32, type Session, u32 } from '../wireguard/refe
 import { ascii, type Bytes, concat, hash, hmacHash } from '../wireguard/reference/symmetric.js';
 import { nanosecondsOf } from '../wireguard/reference/tai64n.js';
 import { LOW_ORDER_POINTS } from '../wireguard/reference/x25519.js';
-import { echoRequest, udpPacket } from './inner-packet.js';
+import {
+  DESTINATION_OPTIONS,
+  echoMessage,
+  echoRequest,
+  ICMP,
+  ICMPV6,
+  ipv4,
+  ipv6,
+  NO_NEXT_HEADER,
+  udpPacket,
+} from './inner-packet.js';
 import { OURS } from './pair.js';
 import { ProbeLab } from './probe-lab.js';
 import { DATA, freshTimestamp, INITIATION, type Prober, RESPONSE, typeOf } from './prober.js';
 import { labSuite } from './requirements.js';
-import { CONTROL, NEEDS, SUBJECT } from './subject.js';
+import { CONTROL, NEEDS, NODE_SOCKETS, SUBJECT } from './subject.js';
 import { sleep } from './wait.js';
 
 /** How long a test listens for an answer that must not come; answers on this cable take a few ms. */
@@ -374,6 +384,77 @@ labSuite(`${SUBJECT}: conformance`, NEEDS, () => {
     });
   });
 
+  describe('whatever IP carries', () => {
+    it('IPv6 extension headers', async () => {
+      const prober = await lab.prober();
+      const session = await prober.connect();
+      const [source, destination] = [prober.inner6, OURS.inner6];
+      // Options for experiments that a receiver skips (RFC 8200 section 4.2, RFC 4727 section 3.3), header after header.
+      const options = (next: number, octets: number) =>
+        concat(new Uint8Array([next, octets / 8 - 1, 0x1e, octets - 4]), new Uint8Array(octets - 4));
+      let sequence = 0x5000;
+      for (const octets of [[8], [16, 8], [256], [256, 256, 64]]) {
+        const headers = octets.map((length, i) =>
+          options(i + 1 < octets.length ? DESTINATION_OPTIONS : ICMPV6, length),
+        );
+        const payload = concat(...headers, echoMessage({ source, destination, sequence: ++sequence }));
+        const packet = ipv6({ source, destination, protocol: DESTINATION_OPTIONS, payload });
+        await prober.send(session.seal(padded(packet)));
+        expect(await prober.echoed(session, sequence), `options of ${octets} bytes`).toBe(true);
+      }
+    });
+
+    it('IPv4 fragments, in any order', async () => {
+      const prober = await lab.prober();
+      const session = await prober.connect();
+      const [source, destination] = [prober.inner4, OURS.inner4];
+      const whole = echoMessage({ source, destination, sequence: 0x5100, size: 3000 });
+      const fragments = [0, 1, 2].map((i) =>
+        ipv4({
+          ...{ source, destination, protocol: ICMP, identification: 77 },
+          payload: whole.slice(i * 1024, (i + 1) * 1024),
+          fragmentOffset: i * 1024,
+          moreFragments: i < 2,
+        }),
+      );
+      for (const i of [2, 0, 1]) await prober.send(session.seal(padded(fragments[i])));
+      expect(await prober.echoed(session, 0x5100)).toBe(true);
+    });
+
+    it('protocols it does not know, and packets without any payload', async () => {
+      const prober = await lab.prober();
+      const session = await prober.connect();
+      const [source, destination] = [prober.inner6, OURS.inner6];
+      const empty = new Uint8Array(0);
+      for (const protocol of [NO_NEXT_HEADER, 253, 0])
+        await prober.send(session.seal(padded(ipv6({ source, destination, protocol, payload: empty }))));
+      await prober.send(
+        session.seal(
+          padded(ipv4({ source: prober.inner4, destination: OURS.inner4, protocol: 253, payload: empty })),
+        ),
+      );
+      expect(await prober.ping(session)).toBe(true);
+      const { received } = await lab.subject.status(prober.keys.publicKey);
+      // All of them were authentic: initiation, keepalive, four packets, one echo request.
+      expect(received).toBe(148 + 32 + 3 * (48 + 32) + (32 + 32) + (48 + 32));
+    });
+
+    it('no byte of a data message can be changed', async () => {
+      const prober = await lab.prober();
+      const session = await prober.connect();
+      const inside = await lab.inside();
+      const { inner4: source } = prober;
+      const to = { destination: OURS.inner4, destinationPort: inside.port, sourcePort: 7 };
+      const message = session.seal(padded(udpPacket({ source, ...to, data: ascii('x') })));
+      for (let at = 0; at < message.length; at++)
+        await prober.send(changed(message, at, message[at] ^ (1 << (at & 7))));
+      expect(await inside.during(SILENCE)).toEqual([]);
+      await prober.send(message);
+      expect(await inside.next(() => true)).toBeDefined();
+      inside.close();
+    });
+  });
+
   describe('row 13: allowed addresses', () => {
     it('drops inner sources that belong to another peer or to nobody, IPv4 and IPv6', async () => {
       const prober = await lab.prober();
@@ -483,7 +564,10 @@ labSuite(`${SUBJECT}: conformance`, NEEDS, () => {
     });
   });
 
-  it('row 15: answers from the address that was asked', async () => {
+  // Node's own sockets do not tell which address a datagram was sent to, so the tiers made of them answer from the one
+  // that routing picks. This is known to fail there, and says so as soon as it no longer does.
+  const stickySource = CONTROL || !NODE_SOCKETS ? it : it.fails;
+  stickySource('row 15: answers from the address that was asked', async () => {
     for (const [family, second] of [
       [4, '10.51.1.1'],
       [6, 'fd51::1:1'],

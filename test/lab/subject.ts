@@ -9,6 +9,11 @@ import { WireGuardGoEnd } from './wireguard-go-end.js';
 /** LAB_CONTROL=1 puts wireguard-go in our place: what it passes, and we do not, is our fault. */
 export const CONTROL = process.env.LAB_CONTROL === '1';
 
+/** The subject's UDP sockets are Node's own. */
+export const NODE_SOCKETS =
+  (process.env.GATEWAY_ENGINE ?? 'node') === 'node' &&
+  ['auto', 'portable', 't0'].includes(process.env.GATEWAY_TIER ?? 'auto');
+
 const NODE_ENGINE = (process.env.GATEWAY_ENGINE ?? 'node') === 'node';
 
 /** What every lab test needs. */

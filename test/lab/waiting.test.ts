@@ -150,6 +150,8 @@ labSuite(`${SUBJECT} in the course of time`, NEEDS, () => {
       expect(await prober.echoed(session, late.sequence, 300)).toBe(false);
       await inside.send(ascii('anew'), { address: prober.inner4, port: 9 });
       const fresh = await prober.respond(2000);
+      // A responder speaks after the initiator has.
+      expect(await prober.content(fresh)).toBeDefined();
       expect(await prober.ping(fresh)).toBe(true);
       inside.close();
     },
