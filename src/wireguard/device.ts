@@ -213,6 +213,11 @@ export class Device {
     return this.#handshakes.underLoad;
   }
 
+  /** Receiver indices in use: at most four a peer, three key pairs and a handshake. */
+  get indicesInUse(): number {
+    return this.#indices.size;
+  }
+
   // ---- for data planes of the host's own ----
 
   /** Takes a message of type 1 to 3, already told apart by `messageType`. */

@@ -130,6 +130,8 @@ export interface NodeOptions extends Partial<Omit<DeviceOptions, 'clock'>> {
   readonly address: Uint8Array;
   readonly store?: Store;
   readonly log?: Log;
+  /** A clock of its own, which must agree with the world's about monotonic time. */
+  readonly clock?: Clock;
 }
 
 /** A device with its address on the virtual network and what came out of it. */
@@ -149,11 +151,12 @@ export class VirtualNode {
     this.name = options.name;
     this.address = options.address;
     const store = options.store ?? new MemoryStore();
+    const clock = options.clock ?? world.clock;
     this.device = new Device({
       primitives: options.primitives ?? world.primitives,
-      clock: world.clock,
-      timestamps: options.timestamps ?? new TimestampSource(world.clock, store),
+      timestamps: options.timestamps ?? new TimestampSource(clock, store),
       ...options,
+      clock,
     });
     this.device.setPrivateKey(privateKeyOf(options.name));
     this.device.onOutbox = () => this.#collect(this.device.outbox);
