@@ -20,7 +20,9 @@ import { readConfiguration, requireConfiguration } from './configuration.js';
 import { NodePrimitives } from './crypto.js';
 import { EXIT, type ExitCode, GatewayError, messageOf } from './errors.js';
 import { FileStore } from './file-store.js';
+import { run } from './platform/command.js';
 import { interfaceSettings } from './platform/interface-settings.js';
+import { DEFAULT_MTU } from './platform/mtu.js';
 import { openTunnel } from './platform/open-tunnel.js';
 import type { InterfaceSettings, ModeChoice, Outside, Tunnel } from './platform/tunnel.js';
 import type { Pump } from './pump.js';
@@ -146,11 +148,10 @@ export class RunningGateway {
     if (config) applyConfig(device, config, undefined, resolved);
     this.config = config;
     if (config) await tunnel.configure();
+    else await run('ip', ['link', 'set', 'dev', interfaceName, 'mtu', String(DEFAULT_MTU)]);
     device.mtu = tunnel.mtu;
 
-    this.host = new GatewayUapiHost(tunnel, this.pump, log, config?.interface.fwMark ?? 0, () =>
-      this.status(),
-    );
+    this.host = new GatewayUapiHost(tunnel, this.pump, log, () => this.status());
     this.uapi = await UapiSocket.listen(uapiDirectory, interfaceName, device, this.host, log);
     this.uapi.onRemoved = () => this.leave('the control socket was removed');
     const { outside } = this.surroundings;
@@ -174,7 +175,7 @@ export class RunningGateway {
       const port = config.interface.listenPort ?? 0;
       if (port !== 0 && port !== tunnel.sockets.port) await this.host?.rebind(port);
       if (config.interface.fwMark !== (this.config?.interface.fwMark ?? 0)) {
-        await this.host?.mark(config.interface.fwMark);
+        await tunnel.setMark(config.interface.fwMark);
       }
       applyConfig(device, config, this.config, resolved);
       await tunnel.setRoutes(config.peers.flatMap((peer) => peer.allowedIps));
@@ -215,7 +216,7 @@ export class RunningGateway {
       tierReason: pump.reason,
       publicKey: publicKey === undefined ? null : keyToBase64(publicKey),
       listenPort: tunnel.sockets.port,
-      fwmark: this.host?.fwmark ?? 0,
+      fwmark: tunnel.fwmark,
       mtu: device.mtu,
       ipv6Missing: tunnel.sockets.v6 === undefined ? whyNoIpv6(request) : null,
       underLoad: device.underLoad,

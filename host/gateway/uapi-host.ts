@@ -23,13 +23,11 @@ export class GatewayUapiHost implements UapiHost {
   private readonly pump: Pump;
   private readonly log: Log;
   private readonly status: () => GatewayStatus;
-  private marked: number;
 
-  constructor(tunnel: Tunnel, pump: Pump, log: Log, fwmark: number, status: () => GatewayStatus) {
+  constructor(tunnel: Tunnel, pump: Pump, log: Log, status: () => GatewayStatus) {
     this.tunnel = tunnel;
     this.pump = pump;
     this.log = log;
-    this.marked = fwmark;
     this.status = status;
   }
 
@@ -38,7 +36,7 @@ export class GatewayUapiHost implements UapiHost {
   }
 
   get fwmark(): number {
-    return this.marked;
+    return this.tunnel.fwmark;
   }
 
   setListenPort(port: number, done: (errno: number) => void): void {
@@ -47,19 +45,14 @@ export class GatewayUapiHost implements UapiHost {
   }
 
   setFwmark(mark: number, done: (errno: number) => void): void {
-    if (mark === this.marked) done(UAPI_OK);
-    else this.answerWith(this.mark(mark), done);
+    if (mark === this.fwmark) done(UAPI_OK);
+    else this.answerWith(this.tunnel.setMark(mark), done);
   }
 
   /** Moves the sockets to another port (0: any). */
   async rebind(port: number): Promise<void> {
     this.pump.replaceSockets(await this.tunnel.rebind(port));
     this.log.write('info', 'listen-port', { port: this.listenPort });
-  }
-
-  async mark(mark: number): Promise<void> {
-    await this.tunnel.setMark(mark);
-    this.marked = mark;
   }
 
   knows(operation: string): boolean {

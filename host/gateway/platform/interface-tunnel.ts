@@ -74,6 +74,10 @@ export class InterfaceTunnel implements Tunnel {
     }
   }
 
+  get fwmark(): number {
+    return this.mark;
+  }
+
   setRoutes(routes: readonly Prefix[]): Promise<void> {
     return this.iface.setRoutes(routes);
   }

@@ -37,6 +37,7 @@ class MinimalTunnel implements Tunnel {
   readonly mode = 'minimal';
   readonly reason: string;
   readonly interfaceName: string;
+  readonly fwmark = 0;
   readonly mtu: number;
   readonly tun = undefined;
   readonly device: MinimalDevice;

@@ -110,6 +110,8 @@ export interface Tunnel {
   readonly device: PacketDevice | undefined;
   /** The current ones; `rebind` replaces them. */
   readonly sockets: UdpSockets;
+  /** SO_MARK of the sockets, also when a default route chose it; 0: none. */
+  readonly fwmark: number;
   /** Looks names up where there is a network: in the outer process when this one lives in a namespace. */
   readonly resolver: Resolver;
   /** Called when somebody changes the interface's MTU. */
