@@ -71,3 +71,17 @@ export interface Timer {
   schedule(delay: number, wake: () => void): void;
   cancel(): void;
 }
+
+export interface HttpAnswer {
+  /** 0 when there was no answer; `error` says why. */
+  readonly status: number;
+  readonly body: string;
+  readonly error: string | undefined;
+  /** ms the server asked to wait, 0 when it did not. */
+  readonly retryAfter: number;
+}
+
+/** One JSON request to the control plane. Redirects are not followed; the server's certificate is verified. */
+export interface HttpClient {
+  post(url: string, body: string, token: string | undefined, done: (answer: HttpAnswer) => void): void;
+}

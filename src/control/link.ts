@@ -15,6 +15,8 @@ export interface LinkEvents {
   received(text: string): void;
   /** The end, once, also of an attempt; `reason` is for people, `retryAfter` (ms) is what the server asked for. */
   closed(reason: string, retryAfter?: number): void;
+  /** As `closed`, because the token was refused. */
+  unauthorized(reason: string): void;
 }
 
 export interface Link {
@@ -29,14 +31,16 @@ export interface LinkFactory {
   open(route: Route, token: string, events: LinkEvents): Link;
 }
 
-/** Where tokens come from: a login with proof of the device's key. */
+/** Where tokens come from: a login with proof of the device's key. Times are monotonic: a board's clock may be wrong. */
 export interface Credentials {
-  /** A token that is valid at `wall` (ms since 1970), or undefined: `renew` first. */
-  token(wall: number): string | undefined;
-  /** ms since 1970 at which the token should be replaced; Infinity when there is none. */
+  /** A token that is still valid, or undefined: `renew` first. */
+  token(): string | undefined;
+  /** Monotonic ms at which the token should be replaced; Infinity when there is none. */
   refreshAt(): number;
   /** Logs in; calls back once with undefined or the reason why not. */
   renew(done: (error: string | undefined, retryAfter?: number) => void): void;
-  /** Takes a token that came over the live session. */
-  accept(token: string, expires: number): void;
+  /** Takes a token that came over the live session; `life` is ms from now. */
+  accept(token: string, life: number): void;
+  /** The server refused the token. */
+  reject(): void;
 }

@@ -218,7 +218,7 @@ export const MESSAGE_TYPES: Readonly<Record<string, MessageType>> = Object.freez
   'token-refresh': type('up', false, 'Asks for a new token on the live session.'),
   token: type('down', false, 'A new token; the session goes on under it.', {
     token: text(2048),
-    expires: MILLISECONDS,
+    expires_in: integer(1, 31_536_000, 'seconds'),
   }),
   shutdown: type(
     'down',

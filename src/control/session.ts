@@ -196,7 +196,7 @@ export class ControlSession {
   }
 
   #advanceLive(now: number): void {
-    const { credentials, clock } = this.#options;
+    const { credentials } = this.#options;
     if (this.#pending && now >= this.#pending.sentAt + this.timing.ackTimeout) {
       this.#pending = undefined;
       this.#missed++;
@@ -210,7 +210,7 @@ export class ControlSession {
       this.#fail('nothing was received');
       return;
     }
-    if (!this.#refreshAsked && clock.wall() >= credentials.refreshAt()) {
+    if (!this.#refreshAsked && now >= credentials.refreshAt()) {
       this.#refreshAsked = this.send('token-refresh', {});
     }
     if (now >= this.#heartbeatAt && !this.#pending) this.#beat(now);
@@ -230,9 +230,9 @@ export class ControlSession {
   }
 
   #connect(): void {
-    const { credentials, clock } = this.#options;
+    const { credentials } = this.#options;
     const attempt = ++this.#attempt;
-    const token = credentials.token(clock.wall());
+    const token = credentials.token();
     if (token !== undefined) {
       this.#open(token, attempt);
       return;
@@ -240,7 +240,7 @@ export class ControlSession {
     this.#enter('logging-in', 'no valid token', this.timing.handshakeTimeout * 3);
     credentials.renew((error, retryAfter) => {
       if (attempt !== this.#attempt || this.#state !== 'logging-in') return;
-      const renewed = credentials.token(clock.wall());
+      const renewed = credentials.token();
       if (error !== undefined || renewed === undefined)
         this.#fail(`login: ${error ?? 'no token'}`, retryAfter);
       else this.#open(renewed, attempt);
@@ -263,6 +263,11 @@ export class ControlSession {
       },
       closed: (reason, retryAfter) => {
         if (attempt === this.#attempt) this.#fail(reason, retryAfter);
+      },
+      unauthorized: (reason) => {
+        if (attempt !== this.#attempt) return;
+        this.#options.credentials.reject();
+        this.#fail(reason);
       },
     });
   }
@@ -310,7 +315,7 @@ export class ControlSession {
         return;
       case 'token':
         this.#refreshAsked = false;
-        this.#options.credentials.accept(data.token as string, data.expires as number);
+        this.#options.credentials.accept(data.token as string, (data.expires_in as number) * 1000);
         return;
       case 'bye':
         this.#fail(`the server ended the session: ${data.reason as string}`);
