@@ -304,6 +304,21 @@ labSuite('interface set-up and its undo', ['root', IP, NFT, { file: PROGRAM }], 
     expect(snapshot()).toBe(before);
   });
 
+  it('keeps the routes it had when a reload asks for one that is taken', async () => {
+    space.ip('route add 172.31.0.0/16 via 192.0.2.1');
+    const before = snapshot();
+    const gateway = start(configure(['Address = 10.66.0.1/24'], '172.30.0.0/16'));
+    await gateway.up();
+    const between = space.ip('route show');
+    configure(['Address = 10.66.0.1/24'], '172.28.0.0/16, 172.31.0.0/16');
+    gateway.process.kill('SIGHUP');
+    await until('the reload is refused', 5_000, () => gateway.event('reload-refused'));
+    expect(gateway.event('reload-refused')?.reason).toContain('172.31.0.0/16');
+    expect(space.ip('route show')).toBe(between);
+    expect(await gateway.stop()).toBe(0);
+    expect(snapshot()).toBe(before);
+  });
+
   it('registers name servers with resolvconf and removes them', async () => {
     // A stand-in that writes down how it is called: the real one would change this machine's /etc/resolv.conf.
     const tools = lab.subdirectory('tools');

@@ -49,6 +49,8 @@ export class TunnelInterface {
   private readonly context: InterfaceContext;
   private plan: RoutePlan = { routes: [], defaults: [], table: undefined };
   private readonly defaultSteps = new Map<4 | 6, UndoStep[]>();
+  /** The last change of routes, done or under way. */
+  private routesSet: Promise<void> = Promise.resolve();
   private mark = 0;
   private hooksRegistered = false;
   private up = false;
@@ -92,26 +94,14 @@ export class TunnelInterface {
     this.up = true;
   }
 
-  /** Adds what is new and deletes what is gone. */
-  async setRoutes(allowedIps: readonly Prefix[]): Promise<void> {
-    const { name, settings, isolated } = this.context;
-    // Alone in a namespace, a default route is a route like any other.
-    const table = isolated && settings.table !== 'off' ? MAIN_TABLE : settings.table;
-    const next = planRoutes(allowedIps, settings.addresses, table);
-    const before = this.plan;
-    const beforeTexts = new Set(before.routes.map(formatPrefix));
-    const nextTexts = new Set(next.routes.map(formatPrefix));
-    const gone = before.routes.filter((route) => !nextTexts.has(formatPrefix(route)));
-    const added = next.routes.filter((route) => !beforeTexts.has(formatPrefix(route)));
-    this.plan = next;
-    await routeBatch('delete', gone, name, next.table);
-    await routeBatch('add', added, name, next.table);
-    for (const family of before.defaults) {
-      if (!next.defaults.includes(family)) await this.dropDefault(family);
-    }
-    for (const family of next.defaults) {
-      if (!before.defaults.includes(family)) await this.addDefault(family);
-    }
+  /**
+   * Adds what is new and deletes what is gone, one list after the other however fast they come. Rejects, with the
+   * ordinary routes as they were, when the kernel refuses one.
+   */
+  setRoutes(allowedIps: readonly Prefix[]): Promise<void> {
+    const turn = this.routesSet.then(() => this.changeRoutes(allowedIps));
+    this.routesSet = turn.catch(() => {});
+    return turn;
   }
 
   /** PreDown; what comes after is the undo list's. Failures are logged: nothing keeps a tunnel from going down. */
@@ -128,20 +118,61 @@ export class TunnelInterface {
     }
   }
 
+  private async changeRoutes(allowedIps: readonly Prefix[]): Promise<void> {
+    const { name, settings, isolated } = this.context;
+    // Alone in a namespace, a default route is a route like any other.
+    const table = isolated && settings.table !== 'off' ? MAIN_TABLE : settings.table;
+    const before = this.plan;
+    const next = planRoutes(allowedIps, settings.addresses, table);
+    const beforeTexts = new Set(before.routes.map(formatPrefix));
+    const nextTexts = new Set(next.routes.map(formatPrefix));
+    const gone = before.routes.filter((route) => !nextTexts.has(formatPrefix(route)));
+    const added = next.routes.filter((route) => !beforeTexts.has(formatPrefix(route)));
+    try {
+      await routeBatch('delete', gone, name, next.table);
+      await routeBatch('add', added, name, next.table);
+    } catch (error) {
+      // Whichever of them were done; `ip` tells of the others, and nobody needs to know.
+      await routeBatch('delete', added, name, next.table, true).catch(() => {});
+      await routeBatch('add', gone, name, next.table, true).catch(() => {});
+      throw error;
+    }
+    this.plan = { ...next, defaults: before.defaults };
+    for (const family of [4, 6] as const) {
+      const wanted = next.defaults.includes(family);
+      if (wanted === this.plan.defaults.includes(family)) continue;
+      if (wanted) await this.addDefault(family);
+      else await this.dropDefault(family);
+      const others = this.plan.defaults.filter((other) => other !== family);
+      this.plan = { ...this.plan, defaults: wanted ? [...others, family] : others };
+    }
+  }
+
   private async addDefault(family: 4 | 6): Promise<void> {
     const { name, settings, undo, log, setMark } = this.context;
     const size = undo.size;
     if (this.mark === 0) this.mark = await freeTable();
     await setMark(this.mark);
-    await setDefaultRoute(name, family, this.mark, settings.addresses, undo, log);
-    this.defaultSteps.set(family, undo.since(size));
+    try {
+      await setDefaultRoute(name, family, this.mark, settings.addresses, undo, log);
+      this.defaultSteps.set(family, undo.since(size));
+    } catch (error) {
+      undo.retract(undo.since(size));
+      await this.deleteDefault(family).catch(() => {});
+      throw error;
+    }
   }
 
   private async dropDefault(family: 4 | 6): Promise<void> {
-    const { name, undo } = this.context;
+    const { undo } = this.context;
     undo.retract(this.defaultSteps.get(family) ?? []);
     this.defaultSteps.delete(family);
-    await run('ip', [`-${family}`, 'route', 'delete', 'default', 'dev', name, 'table', String(this.mark)]);
+    await this.deleteDefault(family);
+  }
+
+  private async deleteDefault(family: 4 | 6): Promise<void> {
+    const table = String(this.mark);
+    await run('ip', [`-${family}`, 'route', 'delete', 'default', 'dev', this.context.name, 'table', table]);
   }
 
   private async hooks(hooks: readonly string[], phase: string): Promise<void> {
@@ -158,12 +189,16 @@ export class TunnelInterface {
   }
 }
 
-/** One `ip` process however many routes there are. They vanish with the interface, so none needs a reverse. */
+/**
+ * One `ip` process however many routes there are; it stops at the first failure unless it is to `goOn`. The routes
+ * vanish with the interface, so none needs a reverse.
+ */
 async function routeBatch(
   verb: 'add' | 'delete',
   routes: readonly Prefix[],
   name: string,
   table: number | undefined,
+  goOn = false,
 ): Promise<void> {
   for (const family of [4, 6] as const) {
     const own = routes.filter((route) => familyOf(route) === family);
@@ -173,7 +208,7 @@ async function routeBatch(
         `route ${verb} ${formatPrefix(route)} dev ${name}${table === undefined ? '' : ` table ${table}`}\n`,
     );
     try {
-      await run('ip', [`-${family}`, '-batch', '-'], lines.join(''));
+      await run('ip', [`-${family}`, ...(goOn ? ['-force'] : []), '-batch', '-'], lines.join(''));
     } catch (error) {
       throw routeError(error as Error, own);
     }
