@@ -4,8 +4,9 @@ import type { Device } from '../../src/wireguard/device.js';
 import type { Peer } from '../../src/wireguard/peer.js';
 import { TunDevice } from './platform/tun-device.js';
 import type { Tunnel, UdpSockets } from './platform/tunnel.js';
+import type { SendFailure } from './send-failure.js';
 import { NodeTimer } from './timer.js';
-import { type SendFailure, UdpSocket } from './udp-socket.js';
+import { UdpSocket } from './udp-socket.js';
 
 /** What carries packets between the tunnel device, the WireGuard device and the UDP sockets. */
 export interface Pump {

@@ -29,6 +29,7 @@ import type { Pump } from './pump.js';
 import { chooseTier, type Tier } from './pump-choice.js';
 import type { GatewayRequest } from './request.js';
 import { ipv4Only, lookUp, NodeResolver } from './resolver.js';
+import { failedEndpoint, failureText } from './send-failure.js';
 import { type GatewayStatus, peerView } from './status.js';
 import { GatewayUapiHost } from './uapi-host.js';
 import { refuseLive, UapiSocket } from './uapi-socket.js';
@@ -36,6 +37,8 @@ import { packageVersion } from './version.js';
 
 /** A send failure older than this no longer explains anything, in ms. */
 const FAILURE_MEMORY = 30_000;
+/** How often failures to send are looked for, in ms. */
+const FAILURE_WATCH = 1_000;
 /** Largest IP packet; what the device must carry where nobody has said what the MTU will be. */
 const MAX_PACKET = 65_535;
 const USUAL_PACKET = 1500;
@@ -98,6 +101,7 @@ export class RunningGateway {
   /** What the device was last brought in line with. */
   private config: TunnelConfig | undefined;
   private patience: NodeJS.Timeout | undefined;
+  private watch: NodeJS.Timeout | undefined;
   private stopping: Promise<void> | undefined;
   private end!: (code: ExitCode) => void;
 
@@ -157,6 +161,7 @@ export class RunningGateway {
     const { outside } = this.surroundings;
     if (outside) outside.onGone = (reason) => this.leave(reason);
     this.watchPatience();
+    this.watchFailures();
     this.announce();
   }
 
@@ -282,9 +287,24 @@ export class RunningGateway {
     if (nameError !== undefined) return nameError;
     const failure = this.pump?.lastFailure;
     if (failure === undefined || this.clock.monotonic() - failure.at > FAILURE_MEMORY) return undefined;
-    const failed = failure.address.includes(':') ? `[${failure.address}]` : failure.address;
-    if (formatEndpoint(peer.endpoint, 0) !== `${failed}:${failure.port}`) return undefined;
-    return `cannot send to ${failed}:${failure.port}: ${failure.code}`;
+    const endpoint = failedEndpoint(failure);
+    return formatEndpoint(peer.endpoint, 0) === endpoint
+      ? `cannot send to ${endpoint}: ${failureText(failure)}`
+      : undefined;
+  }
+
+  /** Tells of endpoints that datagrams cannot be sent to, each time the reason is a new one. */
+  private watchFailures(): void {
+    let told = '';
+    this.watch = setInterval(() => {
+      const failure = this.pump?.lastFailure;
+      if (failure === undefined) return;
+      const endpoint = failedEndpoint(failure);
+      const reason = failureText(failure);
+      if (told === endpoint + reason) return;
+      told = endpoint + reason;
+      this.log.write('warn', 'endpoint-unreachable', { endpoint, reason });
+    }, FAILURE_WATCH).unref();
   }
 
   private watchPatience(): void {
@@ -319,6 +339,7 @@ export class RunningGateway {
 
   private async takeDown(): Promise<void> {
     clearTimeout(this.patience);
+    clearInterval(this.watch);
     this.uapi?.close();
     this.pump?.expectEnd();
     // The tunnel goes first where hooks may still want to use it; the pump then finds it gone.

@@ -5,23 +5,13 @@ import type { DatagramSocket } from '../../src/ports.js';
 import { systemCode } from './errors.js';
 import type { UdpSockets } from './platform/tunnel.js';
 import { closeUdpSockets } from './platform/udp-sockets.js';
+import type { SendFailure } from './send-failure.js';
 import { UdpAddresses } from './udp-addresses.js';
 
 /** Datagrams that wait for the core; more are dropped, as a full socket buffer drops them. */
 const RECEIVE_QUEUE = 1024;
 /** Room for datagrams on their way to the kernel, in bytes. */
 const SEND_BUFFER = 4 << 20;
-
-/** Why a destination could not be reached, in the system's words. */
-export interface SendFailure {
-  /** `ENETUNREACH`, `EPERM` ... */
-  code: string;
-  /** Address text, without port. */
-  address: string;
-  port: number;
-  /** Monotonic milliseconds. */
-  at: number;
-}
 
 export interface UdpCounters {
   /** Datagrams dropped because the core was too slow. */
