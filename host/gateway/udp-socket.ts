@@ -1,4 +1,4 @@
-import type { RemoteInfo } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Batch } from '../../src/packet/batch.js';
 import { ENDPOINT_BYTES, endpointFamily, endpointPort, FAMILY_IPV6 } from '../../src/packet/endpoint.js';
 import type { DatagramSocket } from '../../src/ports.js';
@@ -10,6 +10,8 @@ import { UdpAddresses } from './udp-addresses.js';
 
 /** Datagrams that wait for the core; more are dropped, as a full socket buffer drops them. */
 const RECEIVE_QUEUE = 1024;
+/** Socket buffers asked for, in bytes, so that bursts are not lost; the kernel gives what its maximum allows. */
+const SOCKET_BUFFER = 7 << 20;
 /** Room for datagrams on their way to the kernel, in bytes. */
 const SEND_BUFFER = 4 << 20;
 
@@ -136,6 +138,7 @@ export class UdpSocket implements DatagramSocket {
   private attach(): void {
     for (const socket of [this.sockets.v4, this.sockets.v6]) {
       if (socket === undefined) continue;
+      enlarge(socket);
       socket.on('message', this.received);
       // ICMP errors and the like: UDP says nothing is certain, so nothing ends here.
       socket.on('error', () => {
@@ -169,5 +172,14 @@ export class UdpSocket implements DatagramSocket {
       this.announced = false;
       if (this.count > 0) this.onReadable?.();
     });
+  }
+}
+
+function enlarge(socket: Socket): void {
+  try {
+    socket.setRecvBufferSize(SOCKET_BUFFER);
+    socket.setSendBufferSize(SOCKET_BUFFER);
+  } catch {
+    // Smaller buffers only mean more drops under load.
   }
 }
