@@ -1,6 +1,7 @@
 import type { Target } from './target.js';
 import { EndpointText } from './targets/endpoint-text.js';
 import { InnerPackets } from './targets/inner-packets.js';
+import { MinimalMode } from './targets/minimal-mode.js';
 import { Packets } from './targets/packets.js';
 import { Settings } from './targets/settings.js';
 import { UapiText } from './targets/uapi-text.js';
@@ -17,5 +18,6 @@ export function targets(): Target[] {
     new WireGuard(),
     new InnerPackets(),
     new UapiText(),
+    new MinimalMode(),
   ];
 }
