@@ -8,9 +8,10 @@ import { DATA_OVERHEAD_BYTES } from '../../../src/wireguard/messages.js';
 import { systemCode } from '../errors.js';
 import type { UdpSockets } from '../platform/tunnel.js';
 import { closeUdpSockets } from '../platform/udp-sockets.js';
+import type { SendFailure } from '../send-failure.js';
 import type { UdpAddresses } from '../udp-addresses.js';
-import type { SendFailure } from '../udp-socket.js';
 import type { OffloadCounters } from './counters.js';
+import type { RunPort } from './sender.js';
 import { enableUdpOffload, type SocketBuffers, type SocketOffload, setSegment } from './udp-offload.js';
 
 /**
@@ -26,7 +27,7 @@ export type OnDatagram = (message: Buffer, address: string, port: number) => voi
 
 const NO_OFFLOAD: SocketOffload = { segment: 0, gro: false };
 
-export class DatagramPort implements DatagramSocket {
+export class DatagramPort implements DatagramSocket, RunPort {
   onReadable: (() => void) | undefined;
   onClosed: ((reason: string) => void) | undefined;
   /** Gets every received buffer: one datagram, or several of one length and a shorter last one. */

@@ -43,9 +43,9 @@ const FLUSH_BYTES = 32_768;
  * How many lengths are tried on a buffer that holds several datagrams. Each try costs at most what opening the
  * buffer costs anyway, so this also bounds what forged datagrams can make us do.
  */
-const STRIDE_TRIES = 4;
-/** A length worth trying shows another message's beginning at one of its first multiples. */
-const STRIDE_LOOK_AHEAD = 4;
+const STRIDE_TRIES = 6;
+/** Beginnings of messages that are looked at for that. */
+const STRIDE_PLACES = 4;
 
 /** Writes one frame to TUN; throws what the system says. */
 export type WriteFrame = (bytes: Uint8Array, at: number, length: number) => void;
@@ -69,6 +69,7 @@ export class Receiver {
   #stopped = false;
   /** Stride of the last buffer that held several datagrams. */
   #lastStride = 0;
+  readonly #guesses = new Uint32Array(STRIDE_TRIES);
   readonly #source = new Uint8Array(ENDPOINT_BYTES);
   // The run of messages under one key pair that is being gathered for `noteReceived`.
   #keypair: Keypair | undefined;
@@ -76,9 +77,12 @@ export class Receiver {
   #bytes = 0;
   #dataPackets = 0;
   #now = 0;
-  /** Authentic and new messages of the pass under way. */
+  /** Length that proves the stride of the pass under way when a message of it verifies. */
+  #stride = 0;
+  #proven = false;
+  /** New messages of the buffer under way. */
   #opened = 0;
-  readonly #refused = { badTag: 0, unknownIndex: 0, malformed: 0 };
+  readonly #refused = { badTag: 0, unknownIndex: 0, malformed: 0, replayed: 0 };
   /** For the rare pair without a slot in the kernel. */
   #portable: Batch | undefined;
 
@@ -116,6 +120,7 @@ export class Receiver {
     this.#now = this.#clock.monotonic();
     // Between two buffers anything may have happened to the AllowedIPs.
     call.forgetSource();
+    this.#opened = 0;
     this.#take(at, length);
     this.#note();
     // What was delivered may lie in place; the next buffer goes behind it.
@@ -168,7 +173,7 @@ export class Receiver {
     const { call } = this.#lane;
     const first = call.nextMessage(at, length, DATA_MIN_BYTES);
     if (first === length) {
-      this.#pass(at, length, length);
+      if (!this.#pass(at, length, length)) this.#passClaimed(at, length);
       this.#settle();
       return;
     }
@@ -178,53 +183,85 @@ export class Receiver {
 
   /**
    * Several datagrams in one buffer, of a length that is not told (see `assembly/stride.ts`). A length is right when
-   * under it anything authentic and new comes out: no forger can make a message of another length open. Candidates
-   * are the last length that was right, then every place where a message seems to begin. A datagram forged into the
-   * middle by somebody else fails for itself and leaves the others alone.
+   * a message of it verifies: no forger can make one of another length do so. (The last one, which may be shorter,
+   * also verifies under multiples of the right length and proves nothing.) A datagram forged
+   * into the middle by somebody else fails for itself and leaves the others alone, even when it hides its beginning.
    */
   #takeCoalesced(at: number, length: number, first: number): void {
-    const { call } = this.#lane;
-    let tries = 0;
-    const last = this.#lastStride;
-    if (last !== 0 && last < length && this.#plausible(at, length, last)) {
-      tries++;
-      if (this.#pass(at, length, last)) {
-        this.#settle();
-        return;
-      }
-    }
-    for (let stride = first; stride < length && tries < STRIDE_TRIES; ) {
-      if (stride !== last) {
-        tries++;
-        if (this.#pass(at, length, stride)) {
-          this.#lastStride = stride;
-          this.#settle();
-          return;
-        }
-      }
-      stride = call.nextMessage(at, length, stride + 1);
+    const count = this.#guess(at, length, first);
+    for (let i = 0; i < count; i++) {
+      const stride = this.#guesses[i];
+      if (!this.#pass(at, length, stride)) continue;
+      this.#lastStride = stride;
+      this.#settle();
+      return;
     }
     // One datagram after all, whose ciphertext looked like a beginning.
-    if (!this.#pass(at, length, length)) this.#counters.strideUnknown++;
+    if (!this.#pass(at, length, length) && !this.#passClaimed(at, length) && this.#opened === 0) {
+      this.#counters.strideUnknown++;
+    }
     this.#settle();
   }
 
+  /**
+   * Last resort for a message followed by bytes that do not look like one: ends where the packet in it says that it
+   * ends. True when that was right.
+   */
+  #passClaimed(at: number, length: number): boolean {
+    const { bytes } = this.#kernel;
+    if (readU32(bytes, at) !== TYPE_DATA) return false;
+    const keypair = this.#device.keypairByIndex(readU32(bytes, at + DATA_RECEIVER));
+    if (keypair === undefined || keypair.slot < 0) return false;
+    const packet = this.#lane.call.peekLength(at, keypair.slot);
+    const stride = this.#device.paddedLength(packet) + DATA_OVERHEAD_BYTES;
+    return packet > 0 && stride < length && this.#pass(at, length, stride);
+  }
+
+  /**
+   * Fills `#guesses`, likeliest first: the length that was right last, the first place where a message seems to
+   * begin, the distances between such places, and halves and thirds of the first, should it be a later message's.
+   */
+  #guess(at: number, length: number, first: number): number {
+    const { call } = this.#lane;
+    let count = 0;
+    const add = (stride: number): void => {
+      if (count === STRIDE_TRIES || stride < DATA_MIN_BYTES || stride >= length) return;
+      for (let i = 0; i < count; i++) if (this.#guesses[i] === stride) return;
+      this.#guesses[count++] = stride;
+    };
+    if (this.#plausible(at, length, this.#lastStride)) add(this.#lastStride);
+    add(first);
+    for (let place = first, i = 0; i < STRIDE_PLACES; i++) {
+      const next = call.nextMessage(at, length, place + 1);
+      if (next === length) break;
+      add(next - place);
+      place = next;
+    }
+    if (first % 2 === 0) add(first / 2);
+    if (first % 3 === 0) add(first / 3);
+    return count;
+  }
+
+  /** A length worth trying shows a message's beginning at one of its first multiples. */
   #plausible(at: number, length: number, stride: number): boolean {
-    for (let i = 1, place = stride; i <= STRIDE_LOOK_AHEAD && place + 4 <= length; i++, place += stride) {
+    if (stride === 0) return false;
+    for (let i = 1, place = stride; i <= STRIDE_PLACES && place + 4 <= length; i++, place += stride) {
       const type = readU32(this.#kernel.bytes, at + place);
       if (type >= TYPE_INITIATION && type <= TYPE_DATA) return true;
     }
     return false;
   }
 
-  /** Takes every datagram under this stride. True when any of them was authentic and new. */
+  /** Takes every datagram under this stride. True when it was right. */
   #pass(at: number, length: number, stride: number): boolean {
-    this.#opened = 0;
-    this.#refused.badTag = this.#refused.unknownIndex = this.#refused.malformed = 0;
+    this.#stride = stride;
+    this.#proven = false;
+    const refused = this.#refused;
+    refused.badTag = refused.unknownIndex = refused.malformed = refused.replayed = 0;
     for (let done = 0; done < length; done += stride) {
       this.#message(at + done, Math.min(stride, length - done));
     }
-    return this.#opened > 0;
+    return this.#proven;
   }
 
   /** Counts what the last pass refused; passes with a wrong stride do not count. */
@@ -233,6 +270,7 @@ export class Receiver {
     counters.badTag += this.#refused.badTag;
     counters.unknownIndex += this.#refused.unknownIndex;
     counters.malformed += this.#refused.malformed;
+    counters.replayed += this.#refused.replayed;
   }
 
   #message(at: number, length: number): void {
@@ -269,10 +307,13 @@ export class Receiver {
     const result = this.#lane.call.receive(at, length, keypair.slot);
     if (result < 0 && result !== BAD_PACKET) {
       if (result === BAD_TAG) this.#refused.badTag++;
-      else if (result === REPLAYED) counters.replayed++;
-      else if (result === NOT_DATA) this.#refused.malformed++;
+      else if (result === REPLAYED) {
+        this.#refused.replayed++;
+        this.#prove(length);
+      } else if (result === NOT_DATA) this.#refused.malformed++;
       return;
     }
+    this.#prove(length);
     this.#opened++;
     this.#keypair = keypair;
     this.#datagrams++;
@@ -282,6 +323,10 @@ export class Receiver {
     else if (result === BAD_PACKET) counters.badPacket++;
     else if (result === 0) counters.keepalivesReceived++;
     else this.#checkSource(at, result - SOURCE_UNKNOWN, keypair);
+  }
+
+  #prove(length: number): void {
+    if (length === this.#stride) this.#proven = true;
   }
 
   #checkSource(at: number, length: number, keypair: Keypair): void {
@@ -318,6 +363,7 @@ export class Receiver {
     this.#device.open(batch);
     const inner = batch.length[0];
     if (inner === 0) return;
+    this.#prove(length);
     this.#opened++;
     const packet = at + MESSAGE_HEADER;
     bytes.set(batch.bytes.subarray(batch.offset[0], batch.offset[0] + inner), packet);

@@ -6,7 +6,6 @@ import type { Keypair } from '../../../src/wireguard/keypair.js';
 import type { Peer } from '../../../src/wireguard/peer.js';
 import { type Kernel, type Lane, VNET_BYTES } from '../wasm/kernel.js';
 import type { OffloadCounters } from './counters.js';
-import type { DatagramPort } from './datagram-port.js';
 
 /** The largest IP packet. */
 const MAX_PACKET = 65_535;
@@ -15,18 +14,34 @@ export const FRAME_BYTES = MAX_PACKET + VNET_BYTES;
 const PLACE_BYTES = 0x10100;
 const FIRST_PLACE = 16 - VNET_BYTES;
 
+/** What the sender needs of the {@link DatagramPort}. */
+export interface RunPort {
+  /** Bytes of earlier runs are still in use; no run may be made. */
+  readonly congested: boolean;
+  followMtu(mtu: number): void;
+  sendRun(
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    stride: number,
+    endpoints: Uint8Array,
+    endpointAt: number,
+  ): void;
+  sendBatch(batch: Batch): void;
+}
+
 export class Sender {
   /** Where frames are read to, in turn. */
   readonly places: readonly [number, number];
   readonly #kernel: Kernel;
   readonly #lane: Lane;
   readonly #device: Device;
-  readonly #port: DatagramPort;
+  readonly #port: RunPort;
   readonly #counters: OffloadCounters;
   /** For the rare pair without a slot in the kernel. */
   #portable: Batch | undefined;
 
-  constructor(kernel: Kernel, lane: Lane, device: Device, port: DatagramPort, counters: OffloadCounters) {
+  constructor(kernel: Kernel, lane: Lane, device: Device, port: RunPort, counters: OffloadCounters) {
     this.#kernel = kernel;
     this.#lane = lane;
     this.#device = device;

@@ -71,6 +71,7 @@ export interface KernelFunctions {
   supersLeft(): number;
   finishDeliveries(): number;
   clearDeliveries(): void;
+  peekLength(message: number, slot: number): number;
   nextMessage(data: number, length: number, from: number): number;
 }
 

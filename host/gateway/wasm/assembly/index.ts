@@ -3,6 +3,7 @@
 import { SUB_KEY, at, slotAt } from './layout';
 import { eraseScratch, open, seal } from './aead';
 import { hchacha20 } from './hchacha20';
+import { claimedLength } from './message';
 import { acceptCounter } from './replay';
 
 export {
@@ -20,6 +21,11 @@ export { nextMessage } from './stride';
 export function eraseSlot(slot: u32, bytes: usize): void {
   memory.fill(slotAt(slot), 0, bytes);
   eraseScratch();
+}
+
+/** See `claimedLength`. */
+export function peekLength(message: usize, slot: u32): usize {
+  return claimedLength(message, slotAt(slot));
 }
 
 /** The replay window alone, for tests and for a caller that opens messages by other means. */

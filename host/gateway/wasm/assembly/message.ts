@@ -1,7 +1,8 @@
 /** WireGuard transport data messages (paper, section 5.4.6) under the keys of a slot. */
 
-import { SLOT_RECEIVE_KEY, SLOT_REMOTE_INDEX, SLOT_SEND_KEY } from './layout';
-import { TAG_BYTES, open, seal } from './aead';
+import { LENGTH_BLOCK, SLOT_RECEIVE_KEY, SLOT_REMOTE_INDEX, SLOT_SEND_KEY, at } from './layout';
+import { TAG_BYTES, open, peek, seal } from './aead';
+import { IPV4_LENGTH, IPV6_HEADER, IPV6_LENGTH, load16 } from './ip';
 import { acceptCounter } from './replay';
 
 const TYPE_DATA: u32 = 4;
@@ -49,4 +50,16 @@ export function openMessage(message: usize, length: usize, slot: usize): i32 {
   if (!open(slot + SLOT_RECEIVE_KEY, low, high, message + MESSAGE_HEADER, inner, 0, 0)) return BAD_TAG;
   if (!acceptCounter(slot, (u64(high) << 32) | u64(low))) return REPLAYED;
   return i32(inner);
+}
+
+/**
+ * The length that the packet inside a message claims for itself, read without authenticating anything: a guess at
+ * where the message ends. 0 when it claims to be no IP packet. At least 32 bytes can be read at `message`.
+ */
+export function claimedLength(message: usize, slot: usize): usize {
+  const start = at(LENGTH_BLOCK);
+  peek(slot + SLOT_RECEIVE_KEY, load<u32>(message + 8), load<u32>(message + 12), message + MESSAGE_HEADER, start);
+  const version = load<u8>(start) >> 4;
+  if (version == 4) return load16(start + IPV4_LENGTH);
+  return version == 6 ? IPV6_HEADER + load16(start + IPV6_LENGTH) : 0;
 }

@@ -1,0 +1,276 @@
+/** The portable path is the readable twin: both are given the same traffic under the same keys and counters. */
+
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { KeySlots } from '../../host/gateway/offload/key-slots.js';
+import { RUN_BYTES } from '../../host/gateway/wasm/kernel.js';
+import { Seeded } from '../crypto/seeded.js';
+import { A_TO_B, endpointOf, pair, type VirtualNode } from '../wireguard/virtual/world.js';
+import { makeKernel } from './built-kernel.js';
+import { FastReceiver, FastSender, merge } from './fast-end.js';
+import { GSO, superFrame, TCP_FLAG, tcpFields, tcpPacket, udpPacket, vnetFrame } from './frames.js';
+import { segmentFrame } from './segment-twin.js';
+
+const INNER = {
+  4: { a: Uint8Array.of(10, 0, 0, 1), b: Uint8Array.of(10, 0, 0, 2) },
+  6: { a: new Uint8Array(16).fill(0xfd), b: new Uint8Array(16).fill(0xfe) },
+};
+
+function universe(seed: number, fast: boolean) {
+  const kernel = makeKernel();
+  const both = pair(seed, fast ? { keypairs: new KeySlots(kernel) } : {});
+  both.a.device.allowedIps.insert(INNER[6].b, 128, both.a.peer);
+  both.b.device.allowedIps.insert(INNER[6].a, 128, both.b.peer);
+  return { ...both, kernel };
+}
+
+/** With a session between them. */
+function established(seed: number, fast: boolean) {
+  const made = universe(seed, fast);
+  made.a.send(A_TO_B());
+  made.world.exchange();
+  made.b.delivered.length = 0;
+  return made;
+}
+
+/** A frame of a's TUN: TCP with segmentation offload, or one packet. */
+function randomFrame(random: Seeded, payload = random.pick([0, 1, 40, 700, 1300, 9000, 60_000])): Uint8Array {
+  const version = random.pick([4, 6] as const);
+  const fields = tcpFields(random, version);
+  fields.source = INNER[version].a;
+  fields.destination = INNER[version].b;
+  fields.payload = random.bytes(payload);
+  fields.flags = TCP_FLAG.ack | random.pick([0, TCP_FLAG.psh, TCP_FLAG.fin]);
+  const transport = version === 4 ? 20 : 40;
+  const size = random.pick([536, 1220, 1420 - transport - 20 - fields.options.length]);
+  if (random.below(4) === 0) {
+    fields.payload = fields.payload.subarray(0, 1300);
+    return vnetFrame({}, random.pick([tcpPacket, udpPacket])(fields));
+  }
+  return superFrame(tcpPacket(fields), transport, 6, size, version === 4 ? GSO.tcp4 : GSO.tcp6);
+}
+
+function packetsOf(frame: Uint8Array): Uint8Array[] {
+  const cut = segmentFrame(frame);
+  if ('refused' in cut) throw new Error(cut.refused);
+  return cut.packets;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+
+function portableSend(node: VirtualNode, frame: Uint8Array): Uint8Array[] {
+  for (const packet of packetsOf(frame)) node.send(packet);
+  return node.take().map((datagram) => datagram.bytes);
+}
+
+describe('sending', () => {
+  it('gives the same datagrams, byte for byte', () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const portable = established(seed, false);
+      const fast = established(seed, true);
+      const sender = new FastSender(fast.kernel, fast.a);
+      const random = new Seeded(seed);
+      for (let i = 0; i < 20; i++) {
+        const frame = randomFrame(random);
+        expect(sender.frame(frame).map(hex), `seed ${seed}, frame ${i}`).toEqual(
+          portableSend(portable.a, frame).map(hex),
+        );
+      }
+      expect(fast.a.peer.txBytes).toBe(portable.a.peer.txBytes);
+      expect(fast.a.device.nextDeadline()).toBe(portable.a.device.nextDeadline());
+    }
+  });
+
+  it('makes runs that one send can carry', () => {
+    const { a, kernel } = established(1, true);
+    const sender = new FastSender(kernel, a);
+    const fields = { ...tcpFields(new Seeded(1), 4), source: INNER[4].a, destination: INNER[4].b };
+    for (const size of [100, 536, 1380]) {
+      const packet = tcpPacket({ ...fields, options: new Uint8Array(0), payload: new Uint8Array(65_000) });
+      sender.frame(superFrame(packet, 20, 6, size, GSO.tcp4));
+      expect(sender.datagrams.length).toBe(Math.ceil(65_000 / size));
+      for (const run of sender.runs)
+        expect(run * (((size + 40 + 15) & ~15) + 32)).toBeLessThanOrEqual(RUN_BYTES + 64);
+      expect(Math.max(...sender.runs)).toBeLessThanOrEqual(64);
+    }
+  });
+
+  it('lets packets wait for a session, in the same order', () => {
+    const portable = universe(3, false);
+    const fast = universe(3, true);
+    const sender = new FastSender(fast.kernel, fast.a);
+    const random = new Seeded(3);
+    for (let i = 0; i < 6; i++) {
+      const frame = randomFrame(random, 5000);
+      for (const packet of packetsOf(frame)) portable.a.send(packet);
+      expect(sender.frame(frame)).toEqual([]);
+    }
+    portable.world.exchange();
+    fast.world.exchange();
+    expect(fast.b.delivered.length).toBeGreaterThan(6);
+    expect(fast.b.delivered.map(hex)).toEqual(portable.b.delivered.map(hex));
+  });
+
+  it('counts what has no peer, and what is no packet', () => {
+    const { a, kernel } = established(1, true);
+    const sender = new FastSender(kernel, a);
+    const fields = {
+      ...tcpFields(new Seeded(1), 4),
+      source: INNER[4].a,
+      destination: Uint8Array.of(9, 9, 9, 9),
+    };
+    expect(sender.frame(vnetFrame({}, tcpPacket(fields)))).toEqual([]);
+    expect(a.device.counters.noRoute).toBe(1);
+    expect(sender.frame(new Uint8Array(60))).toEqual([]);
+    expect(sender.counters.badFrames).toBe(1);
+  });
+
+  it('uses no counter twice, and none at all past the last', () => {
+    const { a, kernel } = established(1, true);
+    const sender = new FastSender(kernel, a);
+    const { current } = a.peer.keypairs;
+    if (!current) throw new Error('no session');
+    current.sendHigh = 1;
+    current.sendLow = 0xffff_fffe;
+    const payload = new Uint8Array(4000);
+    const fields = { ...tcpFields(new Seeded(1), 4), source: INNER[4].a, destination: INNER[4].b, payload };
+    const frame = superFrame(tcpPacket(fields), 20, 6, 1000, GSO.tcp4);
+    const counters = sender.frame(frame).map((d) => Buffer.from(d).readBigUInt64LE(8));
+    expect(counters).toEqual([0x1_ffff_fffen, 0x1_ffff_ffffn, 0x2_0000_0000n, 0x2_0000_0001n]);
+    current.sendHigh = 0xffff_ffff;
+    current.sendLow = 0xffff_dffd;
+    expect(sender.frame(frame)).toEqual([]);
+  });
+});
+
+/** A random stretch of a's datagrams with what a network does to them. */
+function hostileTraffic(random: Seeded, datagrams: readonly Uint8Array[]): Uint8Array[] {
+  const out: Uint8Array[] = [];
+  for (const datagram of datagrams) {
+    switch (random.below(30)) {
+      case 0:
+        out.push(datagram, datagram);
+        break;
+      case 1: {
+        const flipped = Uint8Array.from(datagram);
+        flipped[random.below(flipped.length)]! ^= 1 << random.below(8);
+        out.push(flipped);
+        break;
+      }
+      case 2:
+        out.push(random.bytes(1 + random.below(1600)), datagram);
+        break;
+      case 3:
+        out.push(datagram.subarray(0, 1 + random.below(datagram.length - 1)));
+        break;
+      case 4:
+        break;
+      default:
+        out.push(datagram);
+    }
+  }
+  return out;
+}
+
+describe('receiving', () => {
+  it.each([false, true])(
+    'delivers the same packets and keeps the same counters (merged buffers: %s)',
+    (merged) => {
+      for (let seed = 1; seed <= 25; seed++) {
+        const portable = established(seed, false);
+        const fast = established(seed, true);
+        const receiver = new FastReceiver(fast.kernel, fast.b);
+        const random = new Seeded(500 + seed);
+        const clean = Array.from({ length: 12 }, () => portableSend(portable.a, randomFrame(random))).flat();
+        const datagrams = hostileTraffic(random, clean);
+        for (const bytes of datagrams) {
+          portable.b.receive({ bytes, from: portable.a.address, to: portable.b.address, at: 0 });
+        }
+        const buffers = merged ? merge(datagrams) : datagrams.map((one) => [one]);
+        for (const buffer of buffers) {
+          receiver.buffer(buffer, fast.a.address);
+          if (random.below(3) === 0) receiver.flush();
+        }
+        receiver.flush();
+        expect(receiver.packets.map(digest).sort(), `seed ${seed}`).toEqual(
+          portable.b.delivered.map(digest).sort(),
+        );
+        expect(receiver.counters.packetsDelivered).toBe(portable.b.delivered.length);
+        expect(fast.b.peer.rxBytes).toBe(portable.b.peer.rxBytes);
+        expect(fast.b.device.nextDeadline()).toBe(portable.b.device.nextDeadline());
+        if (!merged) expect(fast.b.device.counters).toEqual(portable.b.device.counters);
+        else expect(receiver.counters.coalescedBuffers).toBeGreaterThan(0);
+      }
+    },
+  );
+
+  it('writes a stream as super-packets', () => {
+    const { a, b, kernel } = established(7, true);
+    const receiver = new FastReceiver(kernel, b);
+    const random = new Seeded(7);
+    const fields = { ...tcpFields(random, 4), source: INNER[4].a, destination: INNER[4].b };
+    fields.payload = random.bytes(40_000);
+    const frame = superFrame(tcpPacket(fields), 20, 6, 1300, GSO.tcp4);
+    receiver.buffer(portableSend(a, frame), a.address);
+    receiver.flush();
+    expect(receiver.frames.length).toBe(1);
+    expect(receiver.packets.map(hex)).toEqual(packetsOf(frame).map(hex));
+  });
+
+  it('follows the endpoint of authentic new messages only', () => {
+    const { a, b, kernel } = established(7, true);
+    const receiver = new FastReceiver(kernel, b);
+    const elsewhere = endpointOf(203, 0, 113, 9, 1000);
+    const [first, second] = [1, 2].map((n) => portableSend(a, vnetFrame({}, A_TO_B(n * 100)))[0]!);
+    receiver.buffer([first!], a.address);
+    receiver.buffer([first!], elsewhere);
+    const forged = Uint8Array.from(second!);
+    forged[40]! ^= 1;
+    receiver.buffer([forged], elsewhere);
+    expect(b.peer.endpoint).toEqual(a.address);
+    expect([b.device.counters.replayed, b.device.counters.badTag]).toEqual([1, 1]);
+    receiver.buffer([second!], elsewhere);
+    expect(b.peer.endpoint).toEqual(elsewhere);
+  });
+
+  it('drops packets whose source is not their sender’s, also in the middle of good ones', () => {
+    const { a, b, kernel } = established(7, true);
+    const receiver = new FastReceiver(kernel, b);
+    const good = A_TO_B(64);
+    const spoofed = Uint8Array.from(good);
+    spoofed[15] = 77;
+    const datagrams = [good, spoofed, good].flatMap((packet) => portableSend(a, vnetFrame({}, packet)));
+    receiver.buffer(datagrams, a.address);
+    receiver.flush();
+    expect(receiver.packets.map(hex)).toEqual([good, good].map(hex));
+    expect(b.device.counters.wrongSource).toBe(1);
+  });
+
+  it('gives handshake messages to the device, one by one, also from a merged buffer', () => {
+    const { a, b, kernel } = universe(7, true);
+    const receiver = new FastReceiver(kernel, b);
+    a.peer.initiate(false);
+    const [initiation] = a.take();
+    const flood = Array.from({ length: 20 }, () => initiation!.bytes);
+    receiver.buffer(flood, a.address);
+    b.settle();
+    expect(b.take().map((d) => d.bytes[0])).toEqual([2]);
+    expect(b.device.counters.replayedInitiations).toBe(19);
+  });
+
+  it('confirms a new pair and sends what waited for it', () => {
+    const { a, b, kernel } = universe(7, true);
+    const receiver = new FastReceiver(kernel, b);
+    a.peer.initiate(false);
+    receiver.buffer([a.take()[0]!.bytes], a.address);
+    b.settle();
+    b.send(A_TO_B(9));
+    const [response] = b.take();
+    a.receive(response!);
+    expect(b.peer.reason).toBe('awaiting-first-packet');
+    receiver.buffer([a.take()[0]!.bytes], a.address);
+    expect(b.peer.reason).toBe('confirmed');
+    expect(b.device.counters.keepalivesReceived).toBe(1);
+  });
+});
