@@ -66,6 +66,12 @@ function program(finish: (code: number) => void): Command {
       'the only address at which peers reach this host (every one)',
       readAddress,
     )
+    .option(
+      '--limit <name=count>',
+      'another bound than the usual one; repeatable; a wrong name lists them',
+      collect,
+      [],
+    )
     .option('--state-dir <directory>', 'where state is kept over restarts')
     .addOption(new Option('--tier <tier>', 'how packets are carried').choices(TIERS).default('auto'))
     .addOption(

@@ -1,11 +1,17 @@
 import type { Expose, Forward } from '../../src/config/forwards.js';
+import { LIMITS, type Limits } from '../../src/wireguard/limits.js';
 import type { ConfigurationText } from './configuration.js';
 import type { LogFormat, LogThreshold } from './log.js';
+import { DEFAULT_FORWARD_LIMITS, type ForwardLimits } from './platform/forward-limits.js';
 import type { TunnelMode } from './platform/tunnel.js';
 
 export type TierChoice = 'auto' | 'portable' | 't0';
 
 export const TIERS: readonly TierChoice[] = ['auto', 'portable', 't0'];
+
+/** Every bound that an option can change, with its usual value. */
+export type GatewayLimits = Limits & ForwardLimits;
+export const KNOWN_LIMITS: GatewayLimits = Object.freeze({ ...LIMITS, ...DEFAULT_FORWARD_LIMITS });
 
 /** What a gateway is asked to be: plain data, which the outer process of rootless mode hands to the inner one. */
 export interface GatewayRequest {
@@ -23,6 +29,8 @@ export interface GatewayRequest {
   readonly tier: TierChoice;
   readonly forwards: readonly Forward[];
   readonly exposes: readonly Expose[];
+  /** Limits of the device and of the forwards that differ from their defaults, by name. */
+  readonly limits: Partial<GatewayLimits>;
   readonly logFormat: LogFormat;
   readonly logLevel: LogThreshold;
   /** Seconds within which some peer must have answered; `undefined`: for ever patient. */

@@ -12,6 +12,7 @@ import { endpointAddressOffset, endpointFamily, FAMILY_IPV4 } from '../../src/pa
 import { formatEndpoint } from '../../src/packet/endpoint-text.js';
 import type { Log, Resolver } from '../../src/ports.js';
 import { Device } from '../../src/wireguard/device.js';
+import { LIMITS } from '../../src/wireguard/limits.js';
 import type { Peer } from '../../src/wireguard/peer.js';
 import { TimestampSource } from '../../src/wireguard/tai64n.js';
 import { applyConfig } from './apply-config.js';
@@ -129,7 +130,7 @@ export class RunningGateway {
       clock: this.clock,
       timestamps: new TimestampSource(this.clock, store, log),
       log,
-      limits: { packetSize: packetSize(config) },
+      limits: { packetSize: packetSize(config), ...request.limits },
       keypairs: tier.keypairs,
     });
     this.device = device;
@@ -234,6 +235,11 @@ export class RunningGateway {
   private check(source: NonNullable<GatewayRequest['configuration']>): { config: TunnelConfig } {
     const { config, warnings } = requireConfiguration(source, this.primitives);
     for (const warning of warnings) this.log.write('warn', 'configuration', { warning });
+    const { maxPeers = LIMITS.maxPeers } = this.request.limits;
+    if (config.peers.length > maxPeers) {
+      const sentence = `${source.path} has ${config.peers.length} peers, and the limit maxPeers is ${maxPeers}; raise it with --limit`;
+      throw new GatewayError(EXIT.configuration, sentence);
+    }
     return { config };
   }
 
@@ -276,6 +282,7 @@ export class RunningGateway {
       vnetHeader: tier.vnetHeader,
       forwards: request.forwards,
       exposes: request.exposes,
+      forwardLimits: request.limits,
       log,
       stateDirectory: request.stateDirectory,
     });

@@ -8,7 +8,5 @@ export const UAPI_NO_SPACE = -28;
 export const UAPI_INVALID = -22;
 /** Not a line of the protocol at all (EPROTO). */
 export const UAPI_PROTOCOL = -71;
-/** This gateway cannot do that here (EOPNOTSUPP). */
-export const UAPI_UNSUPPORTED = -95;
 /** The port belongs to somebody else (EADDRINUSE). */
 export const UAPI_PORT_IN_USE = -98;

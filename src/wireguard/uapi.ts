@@ -34,8 +34,6 @@ export interface UapiHost {
   knows?(operation: string): boolean;
   /** Calls `reply` once with the answer, whole lines, and its errno. */
   answer?(operation: string, reply: (text: string, errno: number) => void): void;
-  /** A `set=1` came to its end, with everything applied that could be. */
-  changed?(): void;
   /** A line was refused; `key` is its name, never its value. */
   refused?(key: string, errno: number): void;
 }
@@ -152,25 +150,20 @@ export class UapiSession {
 
   /** The empty line came: the operation is complete. */
   #answer(): void {
-    const operation = this.#operation;
-    if (operation === 'set=1') {
-      this.#endPeer();
-      this.#host.changed?.();
-    } else if (this.#state === 'ask') {
-      if (operation === 'get=1') this.#writeDevice();
-      else {
-        this.#await((done) =>
-          this.#host.answer?.(operation, (text, errno) => {
-            if (this.#state === 'over') return;
-            this.#output.write(text);
-            this.#errno = errno;
-            this.#finish();
-            done();
-          }),
-        );
-        return;
-      }
+    if (this.#state === 'ask' && this.#operation !== 'get=1') {
+      this.#await((done) => {
+        this.#host.answer?.(this.#operation, (text, errno) => {
+          if (this.#state === 'over') return;
+          this.#output.write(text);
+          this.#errno = errno;
+          this.#finish();
+          done();
+        });
+      });
+      return;
     }
+    if (this.#state === 'ask') this.#writeDevice();
+    this.#endPeer();
     this.#finish();
   }
 

@@ -206,6 +206,23 @@ describe('a wrong call', () => {
     expect(stderr).toMatch(/write it as in/);
   });
 
+  it.each([
+    ['maxPers=1', /limits: this limit is not known; did you mean maxPeers\?/],
+    ['maxPeers=many', /limits\.maxPeers: the limit is not a whole number/],
+    ['maxPeers', /limits\.maxPeers: the limit is not a whole number/],
+  ])('to up with --limit %s says what is wrong with it', (limit, sentence) => {
+    const { status, stderr } = call([
+      'up',
+      configuration('limit.conf', ''),
+      '--name',
+      freshName(),
+      '--limit',
+      limit,
+    ]);
+    expect(stderr).toMatch(sentence);
+    expect(status).toBe(EXIT.usage);
+  });
+
   it('has help with examples and every exit code', () => {
     const { status, stdout } = call(['--help']);
     expect(status).toBe(0);
@@ -346,6 +363,13 @@ describe('up', () => {
     );
     expect(await gateway.exited).toBe(EXIT.endpoint);
     expect(gateway.log).toMatch(new RegExp(`no peer answered within 1 s \\(127\\.0\\.0\\.1:${port}\\)`));
+  });
+
+  it('keeps to the limits it was given', async () => {
+    const file = configuration('two.conf', peer(PEER, 'AllowedIPs = 10.77.0.2/32\n') + peer(OTHER, ''));
+    const gateway = await start(freshName(), file, '--limit', 'maxPeers=1');
+    expect(await gateway.exited).toBe(EXIT.configuration);
+    expect(gateway.log).toMatch(/2 peers, and the limit maxPeers is 1/);
   });
 
   it('writes logs for people on demand', async () => {

@@ -1,13 +1,12 @@
 import { isAbsolute, resolve } from 'node:path';
-import { type Expose, type Forward, parseExpose, parseForward } from '../../../src/config/forwards.js';
-import { formatProblem, type Problem } from '../../../src/config/problem.js';
+import { type GatewaySettings, readGatewaySettings } from '../../../src/config/gateway-settings.js';
 import { formatPrefix } from '../../../src/packet/address.js';
 import { interfaceNameOf, readConfiguration, requireConfiguration } from '../configuration.js';
 import { EXIT, GatewayError } from '../errors.js';
 import type { LogFormat, LogThreshold } from '../log.js';
 import { chooseMode } from '../platform/mode.js';
 import type { TunnelMode } from '../platform/tunnel.js';
-import type { GatewayRequest, TierChoice } from '../request.js';
+import { type GatewayLimits, type GatewayRequest, KNOWN_LIMITS, type TierChoice } from '../request.js';
 import { defaultStateDirectory } from '../state-directory.js';
 import { requireInterfaceName, uapiDirectory } from '../uapi-path.js';
 import { refuseLive } from '../uapi-socket.js';
@@ -20,6 +19,7 @@ export interface UpOptions {
   listenAddress?: string;
   forward: string[];
   expose: string[];
+  limit: string[];
   stateDir?: string;
   logFormat?: LogFormat;
   logLevel?: LogThreshold;
@@ -31,8 +31,7 @@ export interface UpOptions {
 export async function up(path: string, options: UpOptions): Promise<number> {
   const configuration = readConfiguration(path);
   const { config, warnings } = requireConfiguration(configuration);
-  const forwards = readRules<Forward>(options.forward, parseForward);
-  const exposes = readRules<Expose>(options.expose, parseExpose);
+  const { forwards, exposes, limits } = readSettings(options);
   const request: GatewayRequest = {
     interfaceName: requireInterfaceName(options.name ?? interfaceNameOf(path)),
     configuration: { ...configuration, path: isAbsolute(path) ? path : resolve(path) },
@@ -43,6 +42,7 @@ export async function up(path: string, options: UpOptions): Promise<number> {
     listenAddress: options.listenAddress,
     forwards,
     exposes,
+    limits,
     logFormat: options.logFormat ?? defaultLogFormat(),
     logLevel: options.logLevel ?? 'info',
     failAfter: options.failAfter,
@@ -71,19 +71,18 @@ export function defaultLogFormat(): LogFormat {
   return process.stderr.isTTY === true ? 'human' : 'json';
 }
 
-function readRules<T>(
-  texts: readonly string[],
-  parse: (text: string, problems: Problem[]) => T | undefined,
-): T[] {
-  const rules: T[] = [];
-  for (const text of texts) {
-    const problems: Problem[] = [];
-    const rule = parse(text, problems);
-    if (rule !== undefined) rules.push(rule);
-    else {
-      const mistakes = problems.map((problem) => formatProblem(problem, text)).join('\n');
-      throw new GatewayError(EXIT.usage, mistakes);
-    }
-  }
-  return rules;
+/** Forwards, exposes and limits, with every mistake in them at once. */
+function readSettings(options: UpOptions): GatewaySettings<GatewayLimits> {
+  const limits = Object.fromEntries(options.limit.map(splitLimit));
+  const raw = { forward: options.forward, expose: options.expose, limits };
+  const { settings, problems } = readGatewaySettings(raw, KNOWN_LIMITS);
+  if (settings !== undefined) return settings;
+  const mistakes = problems.map(({ key, message, remedy }) => `${key}: ${message}; ${remedy}`);
+  throw new GatewayError(EXIT.usage, mistakes.join('\n'));
+}
+
+/** `name=count`; what is no number is left to the reader of the settings to refuse. */
+function splitLimit(text: string): [string, number] {
+  const [name, value = ''] = text.split('=', 2);
+  return [name, /^[0-9]+$/.test(value) ? Number(value) : Number.NaN];
 }

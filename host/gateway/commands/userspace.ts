@@ -58,6 +58,7 @@ export async function userspace(call: UserspaceCall): Promise<number> {
     tier: 'auto',
     forwards: [],
     exposes: [],
+    limits: {},
     logFormat: defaultLogFormat(),
     logLevel: level ?? 'error',
     failAfter: undefined,
