@@ -36,7 +36,6 @@ import {
   Seed,
   VirtualClock,
   type VirtualNode,
-  World, nodePrimitives } from './virtual/world.js';
 
 vi.mock('../../src/crypto/constant-time.js', async (original) => {
   const real = await original<typeof constantTime>();
