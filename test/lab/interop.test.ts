@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { base64, keyPair } from '../wireguard/reference/identity.js';
 import { ascii } from '../wireguard/reference/symmetric.js';
 import { OURS, Pair, type PairOptions, ping, THEIRS } from './pair.js';
-import { IPERF3, labSuite } from './requirements.js';
+import { ETHTOOL, IPERF3, labSuite } from './requirements.js';
 import { NEEDS, SUBJECT } from './subject.js';
-import { iperf, transfer } from './traffic.js';
+import { burst, iperf, transfer } from './traffic.js';
 import type { TunnelEnd } from './tunnel-end.js';
 import { UdpPort } from './udp-port.js';
 import { sleep, until } from './wait.js';
@@ -20,7 +20,7 @@ async function withPair(options: PairOptions, use: (pair: Pair) => Promise<void>
   }
 }
 
-labSuite(`${SUBJECT} and wireguard-go`, [...NEEDS, IPERF3], () => {
+labSuite(`${SUBJECT} and wireguard-go`, [...NEEDS, IPERF3, ETHTOOL], () => {
   for (const outer of [4, 6] as const) {
     describe(`over IPv${outer}`, () => {
       let pair: Pair;
@@ -237,6 +237,76 @@ labSuite(`${SUBJECT} and wireguard-go`, [...NEEDS, IPERF3], () => {
       60_000,
     );
   });
+
+  describe('offloads of the interfaces below', () => {
+    const settings = {
+      'as veth has them': [],
+      'merging receiver': ['gro on'],
+      'no segmentation': ['tx-udp-segmentation off', 'tso off', 'gso off', 'gro on'],
+      'no checksums': ['tx off', 'rx off'],
+    };
+    for (const [name, switches] of Object.entries(settings)) {
+      it(
+        `${name}: packets of all sizes and streams arrive whole`,
+        () =>
+          withPair({}, async (pair) => {
+            const links = [
+              [pair.ourSpace, pair.ourLink],
+              [pair.theirSpace, pair.theirLink],
+            ] as const;
+            for (const words of switches)
+              for (const [space, link] of links)
+                await space.run(['ethtool', '-K', link, ...words.split(' ')]);
+            expect(await ping(pair.ourSpace, THEIRS.inner4)).toBe(3);
+            const packets = 1500;
+            const most = 1392;
+            const [ours, theirs] = [pair.ourSpace, pair.theirSpace];
+            const arrived = [
+              await burst({
+                from: theirs,
+                source: THEIRS.inner4,
+                to: ours,
+                destination: OURS.inner4,
+                packets,
+                most,
+              }),
+              await burst({
+                from: ours,
+                source: OURS.inner4,
+                to: theirs,
+                destination: THEIRS.inner4,
+                packets,
+                most,
+              }),
+            ];
+            for (const each of arrived) expect(each.size).toBeGreaterThan(packets / 10);
+            const bytes = 16 << 20;
+            const digests = await Promise.all([
+              transfer({ from: ours, to: theirs, address: THEIRS.inner4, bytes }),
+              transfer({ from: theirs, to: ours, address: OURS.inner6, bytes }),
+            ]);
+            for (const [sent, received] of digests) expect(received).toBe(sent);
+          }),
+        60_000,
+      );
+    }
+  });
+
+  it(
+    'two of a kind',
+    () =>
+      withPair({ alike: true }, async (pair) => {
+        expect(await ping(pair.ourSpace, THEIRS.inner4)).toBe(3);
+        expect(await ping(pair.theirSpace, OURS.inner6)).toBe(3);
+        const bytes = 32 << 20;
+        const digests = await Promise.all([
+          transfer({ from: pair.ourSpace, to: pair.theirSpace, address: THEIRS.inner4, bytes }),
+          transfer({ from: pair.theirSpace, to: pair.ourSpace, address: OURS.inner4, bytes }),
+        ]);
+        for (const [sent, received] of digests) expect(received).toBe(sent);
+      }),
+    60_000,
+  );
 
   describe('roaming', () => {
     /** Gives an end another outer address instead of the one it has. */

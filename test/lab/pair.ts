@@ -18,6 +18,8 @@ export interface PairOptions {
   /** Added to what both ends know of each other. */
   readonly ourPeer?: Partial<PeerConfig>;
   readonly theirPeer?: Partial<PeerConfig>;
+  /** The other end is a gateway of ours too. */
+  readonly alike?: boolean;
   /** Which ends know where the other one is; both unless told. */
   readonly endpoints?: 'ours' | 'theirs' | 'both' | 'none';
 }
@@ -61,7 +63,7 @@ export class Pair {
         },
       ],
     });
-    this.theirs = new WireGuardGoEnd(this.lab, this.theirSpace, {
+    const theirConfig = {
       keys: theirKeys,
       listenPort: THEIRS.port,
       addresses: [`${THEIRS.inner4}/24`, `${THEIRS.inner6}/64`],
@@ -74,7 +76,10 @@ export class Pair {
           ...options.theirPeer,
         },
       ],
-    });
+    };
+    this.theirs = options.alike
+      ? subject(this.lab, this.theirSpace, theirConfig)
+      : new WireGuardGoEnd(this.lab, this.theirSpace, theirConfig);
   }
 
   static async start(options: PairOptions = {}): Promise<Pair> {

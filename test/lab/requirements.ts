@@ -13,6 +13,7 @@ export const WG = { program: 'wg', package: 'wireguard-tools' } as const;
 export const WG_QUICK = { program: 'wg-quick', package: 'wireguard-tools' } as const;
 export const NFT = { program: 'nft', package: 'nftables' } as const;
 export const IPERF3 = { program: 'iperf3', package: 'iperf3' } as const;
+export const ETHTOOL = { program: 'ethtool', package: 'ethtool' } as const;
 export const PING = { program: 'ping', package: 'iputils-ping' } as const;
 export const IP = { program: 'ip', package: 'iproute2' } as const;
 
