@@ -6,7 +6,7 @@
 
 import { formatAddress, formatPrefix, type Prefix } from '../../../src/packet/address.js';
 import type { Log } from '../../../src/ports.js';
-import { messageOf } from '../errors.js';
+import { EXIT, GatewayError, messageOf } from '../errors.js';
 import { findProgram, run } from './command.js';
 import { familyOf } from './routes.js';
 import { acceptMarkedReplies } from './src-valid-mark.js';
@@ -14,6 +14,8 @@ import type { UndoList, UndoStep } from './undo.js';
 
 /** WireGuard's usual port, also used as mark and table; counted up to the first free table. */
 const FIRST_TABLE = 51820;
+/** The kernel's own rule for the table `main`. */
+const MAIN_PREFERENCE = 32766;
 const LAST_TABLE = FIRST_TABLE + 1000;
 
 /** The first table from 51820 on that holds no route of either family. It is the mark, too. */
@@ -21,7 +23,10 @@ export async function freeTable(): Promise<number> {
   for (let table = FIRST_TABLE; table < LAST_TABLE; table++) {
     if ((await routesIn('-4', table)) === '' && (await routesIn('-6', table)) === '') return table;
   }
-  throw new Error(`no routing table between ${FIRST_TABLE} and ${LAST_TABLE} is free`);
+  throw new GatewayError(
+    EXIT.system,
+    `no routing table between ${FIRST_TABLE} and ${LAST_TABLE} is free; set Table to one of your own`,
+  );
 }
 
 async function routesIn(family: string, table: number): Promise<string> {
@@ -56,7 +61,12 @@ export async function setDefaultRoute(
 async function lowestPreference(ip: string): Promise<number> {
   const rules = await run('ip', [ip, 'rule', 'show']);
   const preferences = [...rules.matchAll(/^(\d+):/gm)].map((match) => Number(match[1])).filter((n) => n > 0);
-  return Math.min(...preferences, 32766);
+  const lowest = Math.min(...preferences, MAIN_PREFERENCE);
+  if (lowest > 2) return lowest;
+  throw new GatewayError(
+    EXIT.system,
+    `no room for the policy rules of a default route before preference ${lowest} ("ip rule" shows it); set Table = off and route by hand`,
+  );
 }
 
 /** Named by its preference as well, the reverse cannot hit the like rule of another tunnel. */

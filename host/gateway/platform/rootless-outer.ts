@@ -46,7 +46,8 @@ export interface Inner {
   stop(): Promise<number>;
 }
 
-const DEFAULT_GRACE = 10_000;
+/** Hooks have as long as in the other modes. */
+const DEFAULT_GRACE = 30_000;
 const RELAYED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 
 type Handle = UdpSocket | Server;
