@@ -36,6 +36,8 @@ import {
   Seed,
   VirtualClock,
   type VirtualNode,
+  World,
+} from './virtual/world.js';
 
 vi.mock('../../src/crypto/constant-time.js', async (original) => {
   const real = await original<typeof constantTime>();
