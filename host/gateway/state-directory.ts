@@ -3,10 +3,18 @@ import { isAbsolute, join } from 'node:path';
 
 const PROGRAM = 'cloudbridge-gateway';
 
-/** Where state is kept when nobody says otherwise: the system's place for root, else the XDG base directory's. */
-export function defaultStateDirectory(): string {
-  if (process.getuid?.() === 0) return join('/var/lib', PROGRAM);
-  const given = process.env.XDG_STATE_HOME;
-  const base = given !== undefined && isAbsolute(given) ? given : join(homedir(), '.local', 'state');
-  return join(base, PROGRAM);
+/**
+ * Where state is kept when nobody says otherwise: what systemd gives a service (`StateDirectory=`, systemd.exec(5)),
+ * the system's place for root, else the XDG base directory's.
+ */
+export function defaultStateDirectory(
+  environment: NodeJS.ProcessEnv = process.env,
+  uid = process.getuid?.(),
+): string {
+  const given = environment.STATE_DIRECTORY?.split(':')[0];
+  if (given !== undefined && isAbsolute(given)) return given;
+  if (uid === 0) return join('/var/lib', PROGRAM);
+  const base = environment.XDG_STATE_HOME;
+  if (base !== undefined && isAbsolute(base)) return join(base, PROGRAM);
+  return join(environment.HOME ?? homedir(), '.local', 'state', PROGRAM);
 }
