@@ -12,6 +12,7 @@ import { GatewayUnderTest, PROGRAM } from './platform-gateway.js';
 
 /** Exit codes of host/gateway/errors.ts. */
 const CONFIGURATION = 3;
+const PORT_TAKEN = 5;
 const ALREADY = 6;
 const SYSTEM = 10;
 
@@ -335,6 +336,49 @@ labSuite('interface set-up and its undo', ['root', IP, NFT, { file: PROGRAM }], 
     expect(readFileSync(calls, 'utf8')).toBe(
       `-a ${record} -m 0 -x\nnameserver 10.66.0.53\nnameserver fd66::53\nsearch lab.example\n-d ${record} -f\n`,
     );
+  });
+
+  it('forwards and exposes ports of the interface', async () => {
+    const echo = `require('node:net').createServer((s) => s.pipe(s)).listen(7001, '127.0.0.1')`;
+    const logFile = join(lab.directory, 'echo.log');
+    space.spawn([process.execPath, '-e', echo], { logFile });
+    const path = configure(everywhere, '10.66.0.2/32');
+    const inside = ['nsenter', `--net=/run/netns/${space.name}`, '--'];
+    // In a ring: the forward leads to the tunnel's own address, where the exposed service listens.
+    const rules = ['--expose', '80=127.0.0.1:7001', '--forward', '127.0.0.1:7002=10.66.0.1:80'];
+    const gateway = new GatewayUnderTest(inside, [
+      'up',
+      path,
+      '--mode',
+      'tun',
+      '--state-dir',
+      state,
+      ...rules,
+    ]);
+    await gateway.up();
+    const ask = `const s = require('node:net').connect(7002, '127.0.0.1', () => s.end('through the ring')); s.pipe(process.stdout)`;
+    await until('the service listens', 5_000, () => space.now('ss', '-tln').includes(':7001'));
+    expect(await space.get([process.execPath, '-e', ask])).toBe('through the ring');
+    // At the tunnel's addresses, and nowhere else.
+    expect(space.now('ss', '-tlnH', 'sport', '=', ':80').match(/\S+:80\b/g)).toEqual([
+      '10.66.0.1:80',
+      '[fd66::1]:80',
+    ]);
+    expect(await gateway.stop()).toBe(0);
+    expect(space.now('ss', '-tlnH', 'sport', '!=', ':7001')).toBe('');
+  });
+
+  it('names the forward whose port is taken, and takes everything back', async () => {
+    const holder = `require('node:net').createServer().listen(7003, '127.0.0.1')`;
+    space.spawn([process.execPath, '-e', holder], { logFile: join(lab.directory, 'holder.log') });
+    await until('the port is taken', 5_000, () => space.now('ss', '-tln').includes(':7003'));
+    const before = snapshot();
+    const inside = ['nsenter', `--net=/run/netns/${space.name}`, '--'];
+    const rules = ['--mode', 'tun', '--state-dir', state, '--forward', '127.0.0.1:7003=10.66.0.2:80'];
+    const gateway = new GatewayUnderTest(inside, ['up', configure(everywhere, everything), ...rules]);
+    expect(await gateway.exited).toBe(PORT_TAKEN);
+    expect(gateway.output).toContain('TCP 127.0.0.1:7003 is taken by another program');
+    expect(snapshot()).toBe(before);
   });
 
   it('shows no secret in any argument list, not even of hooks', async () => {
