@@ -29,7 +29,7 @@ beforeAll(() => {
   base = mkdtempSync(join(tmpdir(), 'cb-cli-'));
   const runtime = join(base, 'run');
   mkdirSync(runtime, { mode: 0o700 });
-  environment = { ...process.env, XDG_RUNTIME_DIR: runtime, XDG_STATE_HOME: join(base, 'state') };
+  environment = { ...process.env, XDG_RUNTIME_DIR: runtime, STATE_DIRECTORY: join(base, 'state') };
   delete environment.LOG_LEVEL;
 });
 afterEach(async () => {
@@ -50,7 +50,6 @@ function call(args: readonly string[], input = '') {
 /** A gateway in minimal mode: it needs no right, and leaves the system alone. */
 async function start(name: string, file: string, ...options: string[]) {
   const args = ['up', file, '--name', name, '--mode', 'minimal', '--log-format', 'json', ...options];
-  args.push('--state-dir', join(base, 'state'));
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -17,7 +17,7 @@ labSuite('as a userspace implementation', ['root', IP, WG, { file: PROGRAM }], (
   const socketOf = (name: string) => `/var/run/wireguard/${name}.sock`;
 
   function inSpace(words: readonly string[], more: NodeJS.ProcessEnv = {}) {
-    const env: NodeJS.ProcessEnv = { ...process.env, LOG_LEVEL: undefined, ...more };
+    const env = { ...process.env, LOG_LEVEL: undefined, STATE_DIRECTORY: state, ...more };
     return spawnSync('ip', ['netns', 'exec', space, ...words], { encoding: 'utf8', env });
   }
   const gateway = (args: readonly string[], more: NodeJS.ProcessEnv = {}) =>
@@ -71,7 +71,7 @@ labSuite('as a userspace implementation', ['root', IP, WG, { file: PROGRAM }], (
     const name = freshName();
     const [args, more] = words(name);
     const child = spawn('ip', ['netns', 'exec', space, process.execPath, PROGRAM, ...args], {
-      env: { ...process.env, LOG_LEVEL: 'verbose', XDG_STATE_HOME: state, ...more },
+      env: { ...process.env, LOG_LEVEL: 'verbose', STATE_DIRECTORY: state, ...more },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let log = '';

@@ -29,7 +29,7 @@ export class GatewayEnd extends TunnelEnd {
   }
 
   get environment(): Record<string, string> {
-    return { XDG_STATE_HOME: this.lab.subdirectory('state'), NO_COLOR: '1' };
+    return { STATE_DIRECTORY: this.lab.subdirectory('state'), NO_COLOR: '1' };
   }
 
   override async start(): Promise<void> {

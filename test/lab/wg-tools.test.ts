@@ -261,6 +261,16 @@ labSuite(`the life of ${SUBJECT}`, [...NEEDS, WG_QUICK], () => {
       await until('the socket is gone', 2000, () => !existsSync(ours.socketPath));
     }));
 
+  it('outlives its interface being set down and up', () =>
+    alone(async (_, { ours, ourSpace }) => {
+      expect(await ping(ourSpace, THEIRS.inner4)).toBe(3);
+      ourSpace.ip(`link set ${ours.name} down`);
+      await sleep(300);
+      expect(ours.running).toBe(true);
+      ourSpace.ip(`link set ${ours.name} up`);
+      expect(await ping(ourSpace, THEIRS.inner4, { count: 5, interval: 0.3 })).toBeGreaterThanOrEqual(3);
+    }));
+
   it('ends when its socket is removed', () =>
     alone(async (_, { ours }) => {
       rmSync(ours.socketPath);
@@ -337,7 +347,7 @@ labSuite(`the life of ${SUBJECT}`, [...NEEDS, WG_QUICK], () => {
         writeFileSync(program, `#!/bin/sh\nexec "${process.execPath}" "${PROGRAM}" "$@"\n`, { mode: 0o755 });
       const environment = {
         WG_QUICK_USERSPACE_IMPLEMENTATION: CONTROL ? 'wireguard-go' : (given ?? program),
-        XDG_STATE_HOME: lab.subdirectory('state'),
+        STATE_DIRECTORY: lab.subdirectory('state'),
         // The kernel's own implementation must not serve here.
         PATH: `${implementation}:${process.env.PATH}`,
       };
