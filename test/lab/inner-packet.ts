@@ -5,6 +5,7 @@ import { isIPv6 } from 'node:net';
 import { type Bytes, concat } from '../wireguard/reference/symmetric.js';
 
 export const ICMP = 1;
+export const TCP = 6;
 export const UDP = 17;
 export const ICMPV6 = 58;
 export const NO_NEXT_HEADER = 59;
@@ -148,4 +149,55 @@ export function udpMessage(fields: UdpFields): Bytes {
 export function udpPacket(fields: UdpFields): Bytes {
   const { source, destination } = fields;
   return ip({ source, destination, protocol: UDP, payload: udpMessage(fields) });
+}
+
+export const SYN = 0x02;
+export const PSH = 0x08;
+export const ACK = 0x10;
+
+export interface TcpFields {
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly sequence: number;
+  readonly acknowledgement: number;
+  readonly flags: number;
+  readonly data?: Bytes;
+}
+
+function u32be(n: number): Bytes {
+  return concat(u16((n >>> 16) & 0xffff), u16(n & 0xffff));
+}
+
+/** A TCP segment (RFC 9293 section 3.1) without options, in an IP packet. */
+export function tcpPacket(fields: TcpFields): Bytes {
+  const { source, destination, data = new Uint8Array(0) } = fields;
+  const start = concat(
+    u16(fields.sourcePort),
+    u16(fields.destinationPort),
+    u32be(fields.sequence),
+    u32be(fields.acknowledgement),
+    new Uint8Array([5 << 4, fields.flags]),
+    u16(0xffff),
+  );
+  const pseudo = pseudoHeader(source, destination, TCP, 20 + data.length);
+  const payload = concat(start, checksum(pseudo, start, u16(0), u16(0), data), u16(0), data);
+  return ip({ source, destination, protocol: TCP, payload });
+}
+
+export interface TcpAnswer {
+  readonly sequence: number;
+  readonly acknowledgement: number;
+  readonly flags: number;
+}
+
+/** The numbers of a TCP segment in an IP packet, or `undefined` when it is something else. */
+export function readTcp(packet: Bytes): TcpAnswer | undefined {
+  if (packet.length < 40) return undefined;
+  const v6 = packet[0] >> 4 === 6;
+  const header = v6 ? 40 : (packet[0] & 15) * 4;
+  if (packet[v6 ? 6 : 9] !== TCP) return undefined;
+  const view = new DataView(packet.buffer, packet.byteOffset + header);
+  return { sequence: view.getUint32(4), acknowledgement: view.getUint32(8), flags: view.getUint8(13) };
 }
