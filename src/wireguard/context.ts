@@ -11,7 +11,8 @@ import type { PeerTimers, TimerHost } from './timers.js';
 
 export interface DeviceContext extends TimerHost {
   readonly primitives: Primitives;
-  readonly noise: Noise;
+  /** Our static key for initiations; undefined while there is none. */
+  readonly noise: Noise | undefined;
   readonly indices: IndexTable<Handshake | Keypair>;
   readonly counters: DeviceCounters;
   readonly log: Log | undefined;

@@ -30,8 +30,9 @@ import {
   TYPE_DATA,
   writeU32,
 } from './messages.js';
-import { type Handshake, Noise } from './noise.js';
+import type { Handshake } from './noise.js';
 import { Peer } from './peer.js';
+import { LocalStatic, type RemoteStatic } from './statics.js';
 import type { TimestampSource } from './tai64n.js';
 import type { PeerTimers } from './timers.js';
 
@@ -69,17 +70,19 @@ export class Device {
   readonly #primitives: Primitives;
   readonly #clock: Clock;
   readonly #observer: KeypairObserver | undefined;
-  readonly #noise: Noise;
+  readonly #timestamps: TimestampSource;
+  /** Our static keys: the first is the one we initiate with. */
+  readonly #locals: LocalStatic[] = [];
   readonly #indices: IndexTable<Handshake | Keypair>;
   readonly #heap = new DeadlineHeap<PeerTimers>();
   readonly #peersById: (Peer | undefined)[] = [];
   readonly #freeIds: number[] = [];
-  readonly #peersByKey = new Map<string, Peer>();
+  /** By every key that peers may use: one each, two while one changes. */
+  readonly #remotes = new Map<string, RemoteStatic>();
   readonly #context: DeviceContext;
   readonly #handshakes: HandshakeProcessor;
   readonly #random = new Uint8Array(4);
-  #privateKey: Uint8Array | undefined;
-  #publicKey: Uint8Array | undefined;
+  #peerCount = 0;
   /** Time of the host's call under way; NaN outside of one. */
   #now = Number.NaN;
 
@@ -89,70 +92,114 @@ export class Device {
     this.#primitives = options.primitives;
     this.#clock = options.clock;
     this.#observer = options.keypairs;
-    this.#noise = new Noise(options.primitives, options.timestamps);
+    this.#timestamps = options.timestamps;
     this.#indices = new IndexTable(options.primitives);
     this.allowedIps = new AllowedIps(this.#peersById);
     this.outbox = new Batch(this.limits.packetSize + DATA_OVERHEAD_BYTES, this.limits.outbox);
     this.#context = this.#makeContext(options.log);
-    this.#handshakes = new HandshakeProcessor(this.#context, (publicKey) => this.peer(publicKey));
+    this.#handshakes = new HandshakeProcessor(this.#context, this.#locals, (publicKey) =>
+      this.#remotes.get(keyToBase64(publicKey)),
+    );
   }
 
   // ---- configuration ----
 
   get privateKey(): Uint8Array | undefined {
-    return this.#privateKey;
+    return this.#locals[0]?.privateKey;
   }
 
   get publicKey(): Uint8Array | undefined {
-    return this.#publicKey;
+    return this.#locals[0]?.publicKey;
+  }
+
+  /** The second of our public keys while the key changes. */
+  get otherPublicKey(): Uint8Array | undefined {
+    return this.#locals[1]?.publicKey;
   }
 
   /** Sets or removes the static key. Sessions under another key end; a peer with our own public key is removed. */
   setPrivateKey(key: Uint8Array | undefined): void {
-    this.#privateKey?.fill(0);
-    this.#privateKey = undefined;
-    this.#publicKey = undefined;
-    this.#noise.eraseIdentity();
-    if (key) {
-      this.#privateKey = key.slice();
-      this.#publicKey = new Uint8Array(32);
-      this.#primitives.x25519PublicKey(this.#publicKey, key);
-      this.#noise.setIdentity(this.#privateKey, this.#publicKey);
-      const self = this.peer(this.#publicKey);
-      if (self) this.removePeer(self);
-    }
-    this.#handshakes.setIdentity(this.#publicKey);
-    for (const peer of this.#peersByKey.values()) peer.identityChanged();
+    for (const local of this.#locals) local.erase();
+    this.#locals.length = 0;
+    if (key) this.#locals.push(this.#makeLocal(key));
+    this.#handshakes.clear();
+    for (const peer of this.peers()) peer.identityChanged();
+  }
+
+  /**
+   * Begins to answer under a second private key as well; initiations and sessions stay as they are. The first step
+   * of a change of key: the second is `switchKeys`, when every peer knows the new one, the last `dropOtherKey`.
+   */
+  addPrivateKey(key: Uint8Array): void {
+    this.dropOtherKey();
+    if (this.#locals.length === 0) this.setPrivateKey(key);
+    else this.#locals.push(this.#makeLocal(key));
+  }
+
+  /** Initiates with the other of the two keys from now on, and proves it at once to every peer in session. */
+  switchKeys(): void {
+    if (this.#locals.length < 2) return;
+    this.#locals.reverse();
+    for (const peer of this.peers()) if (peer.keypairs.current) peer.initiate(false);
+  }
+
+  /** Stops answering under the key that is not used for initiations. Sessions made with it live out their time. */
+  dropOtherKey(): void {
+    while (this.#locals.length > 1) this.#locals.pop()?.erase();
   }
 
   get peerCount(): number {
-    return this.#peersByKey.size;
+    return this.#peerCount;
   }
 
-  peers(): Iterable<Peer> {
-    return this.#peersByKey.values();
+  *peers(): IterableIterator<Peer> {
+    for (const remote of this.#remotes.values()) {
+      if (remote === remote.peer.remote) yield remote.peer;
+    }
   }
 
+  /** The peer with this key, be it its present or its next one. */
   peer(publicKey: Uint8Array): Peer | undefined {
-    return this.#peersByKey.get(keyToBase64(publicKey));
+    return this.#remotes.get(keyToBase64(publicKey))?.peer;
   }
 
   /** The peer with this key, made if new. Throws RangeError for our own key or past `limits.maxPeers`. */
   addPeer(publicKey: Uint8Array): Peer {
     const name = keyToBase64(publicKey);
-    const known = this.#peersByKey.get(name);
-    if (known) return known;
-    if (this.#publicKey && name === keyToBase64(this.#publicKey)) {
-      throw new RangeError('a peer cannot have the interface’s own public key');
-    }
-    if (this.#peersByKey.size >= this.limits.maxPeers) {
+    const known = this.#remotes.get(name);
+    if (known) return known.peer;
+    this.#refuseOwnKey(name);
+    if (this.#peerCount >= this.limits.maxPeers) {
       throw new RangeError(`no more than ${this.limits.maxPeers} peers (limit maxPeers)`);
     }
     const id = this.#freeIds.pop() ?? this.#peersById.length;
     const peer = new Peer(this.#context, id, publicKey);
     this.#peersById[id] = peer;
-    this.#peersByKey.set(name, peer);
+    this.#remotes.set(name, peer.remote);
+    this.#peerCount++;
     return peer;
+  }
+
+  /**
+   * Knows the peer by a second key too, or by no other any more (undefined). Throws RangeError when the key is our
+   * own or another peer's.
+   */
+  setNextPublicKey(peer: Peer, publicKey: Uint8Array | undefined): void {
+    const name = publicKey && keyToBase64(publicKey);
+    const owner = name === undefined ? undefined : this.#remotes.get(name);
+    if (owner?.peer === peer) return;
+    if (owner) throw new RangeError('this key is another peer’s');
+    if (name !== undefined) this.#refuseOwnKey(name);
+    if (peer.nextPublicKey) this.#remotes.delete(keyToBase64(peer.nextPublicKey));
+    const next = peer.setNextRemote(publicKey);
+    if (next && name !== undefined) this.#remotes.set(name, next);
+  }
+
+  /** The peer's second key becomes its only one. */
+  promoteNextPublicKey(peer: Peer): void {
+    if (!peer.nextPublicKey) return;
+    this.#remotes.delete(keyToBase64(peer.publicKey));
+    peer.promoteNextRemote();
   }
 
   removePeer(peer: Peer): void {
@@ -161,11 +208,13 @@ export class Device {
     peer.close();
     this.#peersById[peer.id] = undefined;
     this.#freeIds.push(peer.id);
-    this.#peersByKey.delete(keyToBase64(peer.publicKey));
+    this.#peerCount--;
+    this.#remotes.delete(keyToBase64(peer.publicKey));
+    if (peer.nextPublicKey) this.#remotes.delete(keyToBase64(peer.nextPublicKey));
   }
 
   removeAllPeers(): void {
-    for (const peer of [...this.#peersByKey.values()]) this.removePeer(peer);
+    for (const peer of [...this.peers()]) this.removePeer(peer);
   }
 
   /** Erases every key. The device is of no further use. */
@@ -253,6 +302,21 @@ export class Device {
     const last = mtu > 0 && length > mtu ? length % mtu : length;
     const padded = (last + PADDING_MULTIPLE - 1) & -PADDING_MULTIPLE;
     return length - last + (mtu > 0 && padded > mtu ? mtu : padded);
+  }
+
+  #makeLocal(key: Uint8Array): LocalStatic {
+    const local = new LocalStatic(this.#primitives, this.#timestamps, this.timing, key);
+    const self = this.peer(local.publicKey);
+    if (self) this.removePeer(self);
+    return local;
+  }
+
+  #refuseOwnKey(name: string): void {
+    for (const local of this.#locals) {
+      if (keyToBase64(local.publicKey) === name) {
+        throw new RangeError('a peer cannot have the interface’s own public key');
+      }
+    }
   }
 
   #route(packet: Uint8Array, offset: number, length: number, at4: number, at6: number): Peer | undefined {
@@ -411,14 +475,16 @@ export class Device {
     const device = this;
     return {
       primitives: this.#primitives,
-      noise: this.#noise,
+      get noise() {
+        return device.#locals[0]?.noise;
+      },
       indices: this.#indices,
       counters: this.counters,
       timing: this.timing,
       limits: this.limits,
       log,
       get hasPrivateKey() {
-        return device.#privateKey !== undefined;
+        return device.#locals.length > 0;
       },
       now: () => this.#time(),
       wall: () => this.#clock.wall(),

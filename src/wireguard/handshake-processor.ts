@@ -5,7 +5,7 @@
 
 import { ENDPOINT_BYTES } from '../packet/endpoint.js';
 import type { DeviceContext } from './context.js';
-import { CookieChecker } from './cookie.js';
+import type { CookieChecker } from './cookie.js';
 import { HandshakeQueue } from './handshake-queue.js';
 import {
   COOKIE_REPLY_BYTES,
@@ -17,20 +17,26 @@ import {
   TYPE_COOKIE_REPLY,
   TYPE_INITIATION,
 } from './messages.js';
-import { Handshake } from './noise.js';
-import type { Peer } from './peer.js';
+import { Handshake, type Noise } from './noise.js';
 import { RateLimiter } from './ratelimiter.js';
+import type { LocalStatic, RemoteStatic } from './statics.js';
 
 export class HandshakeProcessor {
   readonly #context: DeviceContext;
-  readonly #find: (publicKey: Uint8Array) => Peer | undefined;
+  readonly #locals: readonly LocalStatic[];
+  readonly #find: (publicKey: Uint8Array) => RemoteStatic | undefined;
   readonly #queue: HandshakeQueue;
   readonly #limiter: RateLimiter;
-  #checker: CookieChecker | undefined;
   #underLoadUntil = -Infinity;
 
-  constructor(context: DeviceContext, find: (publicKey: Uint8Array) => Peer | undefined) {
+  /** `locals` are our static keys, at most two, owned by the device. */
+  constructor(
+    context: DeviceContext,
+    locals: readonly LocalStatic[],
+    find: (publicKey: Uint8Array) => RemoteStatic | undefined,
+  ) {
     this.#context = context;
+    this.#locals = locals;
     this.#find = find;
     this.#queue = new HandshakeQueue(context.limits.handshakeQueue);
     this.#limiter = new RateLimiter(context.primitives, context.limits);
@@ -44,9 +50,7 @@ export class HandshakeProcessor {
     return this.#context.now() < this.#underLoadUntil;
   }
 
-  setIdentity(publicKey: Uint8Array | undefined): void {
-    this.#checker?.erase();
-    this.#checker = publicKey && new CookieChecker(this.#context.primitives, this.#context.timing, publicKey);
+  clear(): void {
     this.#queue.clear();
   }
 
@@ -79,12 +83,13 @@ export class HandshakeProcessor {
       return;
     }
     const { counters } = this.#context;
-    if (!this.#checker?.mac1Valid(message)) {
+    const local = this.#addressed(message);
+    if (!local) {
       counters.badMac++;
       return;
     }
-    if (this.underLoad && !this.#admitUnderLoad(this.#checker, message, endpoint)) return;
-    if (type === TYPE_INITIATION) this.#processInitiation(message, endpoint);
+    if (this.underLoad && !this.#admitUnderLoad(local.checker, message, endpoint)) return;
+    if (type === TYPE_INITIATION) this.#processInitiation(local.noise, message, endpoint);
     else this.#processResponse(message, endpoint);
   }
 
@@ -111,14 +116,22 @@ export class HandshakeProcessor {
     if (owner?.peer.consumeCookie(message)) this.#context.counters.cookieRepliesReceived++;
   }
 
-  #processInitiation(message: Uint8Array, endpoint: Uint8Array): void {
-    const { noise, counters } = this.#context;
+  /** The one of our keys that the message's mac1 was made for. */
+  #addressed(message: Uint8Array): LocalStatic | undefined {
+    for (const local of this.#locals) if (local.checker.mac1Valid(message)) return local;
+    return undefined;
+  }
+
+  #processInitiation(noise: Noise, message: Uint8Array, endpoint: Uint8Array): void {
+    const { counters } = this.#context;
     if (!noise.readInitiation(message, this.#find)) {
       counters.refusedInitiations++;
       return;
     }
-    const { peer, timestamp } = noise.received;
-    if (peer?.acceptInitiation(timestamp)) peer.respond(endpoint.subarray(0, ENDPOINT_BYTES), message.length);
+    const { remote, timestamp } = noise.received;
+    if (remote?.peer.acceptInitiation(timestamp)) {
+      remote.peer.respond(noise, remote, endpoint.subarray(0, ENDPOINT_BYTES), message.length);
+    }
   }
 
   #processResponse(message: Uint8Array, endpoint: Uint8Array): void {

@@ -1,4 +1,4 @@
-/** Transport keys of one session, and the three of them a peer may hold at a time (paper, section 5.4.5). */
+/** Transport keys of one session, and those a peer may hold at a time (paper, sections 5.4.5 and 6). */
 
 import {
   REJECT_AFTER_MESSAGES_HIGH,
@@ -102,8 +102,13 @@ export interface KeypairObserver {
   keypairErased(keypair: Keypair): void;
 }
 
-/** Previous, current and next key pair of a peer. Pairs that fall out are given to `drop`. */
+/**
+ * The key pairs of a peer: the paper's previous, current and next, and one more retired pair. When two initiations
+ * cross, each end sends under the pair it made itself, which at the other end has been retired already; the second
+ * place keeps what is then under way from being lost to the handshake after. Pairs that fall out are given to `drop`.
+ */
 export class KeypairRing {
+  older: Keypair | undefined;
   previous: Keypair | undefined;
   current: Keypair | undefined;
   next: Keypair | undefined;
@@ -118,44 +123,41 @@ export class KeypairRing {
    * initiator's first packet under it proves that the keys are shared.
    */
   install(keypair: Keypair): void {
-    if (keypair.isInitiator) {
-      const oldPrevious = this.previous;
-      if (this.next) {
-        // The waiting pair is younger than the current one: it is the one the other end may still use.
-        const oldCurrent = this.current;
-        this.previous = this.next;
-        this.next = undefined;
-        if (oldCurrent) this.#drop(oldCurrent);
-      } else {
-        this.previous = this.current;
-      }
-      this.current = keypair;
-      if (oldPrevious) this.#drop(oldPrevious);
+    const { next } = this;
+    if (!keypair.isInitiator) {
+      this.next = keypair;
+      // Never confirmed: the initiator gave up on it.
+      if (next) this.#drop(next);
       return;
     }
-    const { next, previous } = this;
-    this.next = keypair;
-    this.previous = undefined;
-    if (next) this.#drop(next);
-    if (previous) this.#drop(previous);
+    this.next = undefined;
+    this.#retire(this.current);
+    // The waiting pair is younger than the current one: the other end may be about to use it.
+    this.#retire(next);
+    this.current = keypair;
   }
 
   /** Called for each authenticated message: moves `next` up on its first use. True when it did. */
   confirm(keypair: Keypair): boolean {
     if (keypair !== this.next) return false;
-    const { previous } = this;
-    this.previous = this.current;
-    this.current = keypair;
     this.next = undefined;
-    if (previous) this.#drop(previous);
+    this.#retire(this.current);
+    this.current = keypair;
     return true;
   }
 
   clear(): void {
-    const { previous, current, next } = this;
-    this.previous = this.current = this.next = undefined;
-    if (previous) this.#drop(previous);
-    if (current) this.#drop(current);
-    if (next) this.#drop(next);
+    const { older, previous, current, next } = this;
+    this.older = this.previous = this.current = this.next = undefined;
+    for (const keypair of [older, previous, current, next]) if (keypair) this.#drop(keypair);
+  }
+
+  /** Still opens what is under way, is never sent with again. */
+  #retire(keypair: Keypair | undefined): void {
+    if (!keypair) return;
+    const { older } = this;
+    this.older = this.previous;
+    this.previous = keypair;
+    if (older) this.#drop(older);
   }
 }

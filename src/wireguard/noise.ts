@@ -24,6 +24,7 @@ import {
   writeU32,
 } from './messages.js';
 import type { Peer } from './peer.js';
+import type { RemoteStatic } from './statics.js';
 import { TIMESTAMP_BYTES, type TimestampSource } from './tai64n.js';
 
 const NOTHING = new Uint8Array(0);
@@ -49,14 +50,19 @@ export class SymmetricState {
 /** What an initiator remembers until the response comes. */
 export class Handshake {
   readonly peer: Peer;
+  /** Our static key and the peer's that this handshake is made with. */
+  readonly noise: Noise;
+  readonly remote: RemoteStatic;
   readonly state = new SymmetricState();
   readonly ephemeralPrivate = new Uint8Array(KEY_BYTES);
   localIndex = 0;
   /** Monotonic ms; for the round-trip time. */
   sentAt = 0;
 
-  constructor(peer: Peer) {
-    this.peer = peer;
+  constructor(noise: Noise, remote: RemoteStatic) {
+    this.noise = noise;
+    this.remote = remote;
+    this.peer = remote.peer;
   }
 
   erase(): void {
@@ -67,7 +73,7 @@ export class Handshake {
 
 /** An initiation that was read and belongs to a known peer, until it is answered or refused. */
 export class ReceivedInitiation {
-  peer: Peer | undefined;
+  remote: RemoteStatic | undefined;
   remoteIndex = 0;
   readonly remoteEphemeral = new Uint8Array(KEY_BYTES);
   readonly timestamp = new Uint8Array(TIMESTAMP_BYTES);
@@ -124,17 +130,17 @@ export class Noise {
 
   /** Writes an initiation without its macs (116 bytes). False when a DH result is zero: no such peer can exist. */
   writeInitiation(message: Uint8Array, handshake: Handshake): boolean {
-    const { peer, state } = handshake;
-    const staticShared = peer.staticShared(this);
+    const { remote, state } = handshake;
+    const staticShared = remote.shared(this);
     if (!staticShared) return false;
     writeU32(message, 0, TYPE_INITIATION);
     writeU32(message, INITIATION_SENDER, handshake.localIndex);
-    this.#begin(state, peer.publicKey);
+    this.#begin(state, remote.publicKey);
     this.#newEphemeral(handshake.ephemeralPrivate, message, INITIATION_EPHEMERAL);
     this.#mixHash(state, this.#ephemeralPublic);
     this.#kdf.derive1(state.chainingKey, state.chainingKey, this.#ephemeralPublic);
 
-    if (!this.#primitives.x25519(this.#shared, handshake.ephemeralPrivate, peer.publicKey)) return false;
+    if (!this.#primitives.x25519(this.#shared, handshake.ephemeralPrivate, remote.publicKey)) return false;
     this.#mixKey(state, this.#shared);
     this.#static.set(this.#publicKey);
     this.#seal(state, this.#static, KEY_BYTES);
@@ -149,17 +155,17 @@ export class Noise {
   }
 
   /**
-   * Reads an initiation into `received`. True only when it was made with the private key of the peer found by
+   * Reads an initiation into `received`. True only when it was made with the private key to the one found by
    * `find`. Whether its timestamp is new is the caller's question. Nothing is remembered of a refused one.
    */
-  readInitiation(message: Uint8Array, find: (publicKey: Uint8Array) => Peer | undefined): boolean {
-    this.received.peer = undefined;
+  readInitiation(message: Uint8Array, find: (publicKey: Uint8Array) => RemoteStatic | undefined): boolean {
+    this.received.remote = undefined;
     const valid = this.#readInitiation(message, find);
     if (!valid) this.#eraseScratch();
     return valid;
   }
 
-  #readInitiation(message: Uint8Array, find: (publicKey: Uint8Array) => Peer | undefined): boolean {
+  #readInitiation(message: Uint8Array, find: (publicKey: Uint8Array) => RemoteStatic | undefined): boolean {
     const state = this.#state;
     const { received } = this;
     received.remoteIndex = readU32(message, INITIATION_SENDER);
@@ -172,20 +178,20 @@ export class Noise {
     this.#mixKey(state, this.#shared);
     copy(this.#static, message, INITIATION_STATIC);
     if (!this.#open(state, this.#static)) return false;
-    const peer = find(this.#static.subarray(0, KEY_BYTES));
-    const staticShared = peer?.staticShared(this);
-    if (!peer || !staticShared) return false;
+    const remote = find(this.#static.subarray(0, KEY_BYTES));
+    const staticShared = remote?.shared(this);
+    if (!remote || !staticShared) return false;
 
     this.#mixKey(state, staticShared);
     copy(this.#timestamp, message, INITIATION_TIMESTAMP);
     if (!this.#open(state, this.#timestamp)) return false;
     received.timestamp.set(this.#timestamp.subarray(0, TIMESTAMP_BYTES));
-    received.peer = peer;
+    received.remote = remote;
     return true;
   }
 
   /** Answers the initiation in `received`: writes a response without its macs (60 bytes) and fills the pair's keys. */
-  writeResponse(message: Uint8Array, peer: Peer, keypair: Keypair): boolean {
+  writeResponse(message: Uint8Array, remote: RemoteStatic, keypair: Keypair): boolean {
     const state = this.#state;
     const { received } = this;
     writeU32(message, 0, TYPE_RESPONSE);
@@ -196,9 +202,9 @@ export class Noise {
     this.#kdf.derive1(state.chainingKey, state.chainingKey, this.#ephemeralPublic);
     const answered =
       this.#mixDh(state, this.#ephemeralPrivate, received.remoteEphemeral) &&
-      this.#mixDh(state, this.#ephemeralPrivate, peer.publicKey);
+      this.#mixDh(state, this.#ephemeralPrivate, remote.publicKey);
     if (answered) {
-      this.#mixPresharedKey(state, peer.presharedKey);
+      this.#mixPresharedKey(state, remote.peer.presharedKey);
       this.#seal(state, this.#tag, 0);
       message.set(this.#tag, RESPONSE_EMPTY);
       this.#kdf.derive2(keypair.receiveKey, keypair.sendKey, state.chainingKey, NOTHING);

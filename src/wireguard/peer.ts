@@ -8,12 +8,13 @@ import {
   sameEndpoint,
 } from '../packet/endpoint.js';
 import type { DeviceContext } from './context.js';
-import { CookieGenerator } from './cookie.js';
+import type { CookieGenerator } from './cookie.js';
 import { Keypair, KeypairRing } from './keypair.js';
 import { INITIATION_BYTES, RESPONSE_BYTES } from './messages.js';
 import { Handshake, type Noise } from './noise.js';
 import type { PeerReason, PeerState } from './peer-status.js';
 import { StagingQueue } from './staging-queue.js';
+import { RemoteStatic } from './statics.js';
 import { TIMESTAMP_BYTES, timestampAfter } from './tai64n.js';
 import { PeerTimers, type TimerActions } from './timers.js';
 
@@ -22,7 +23,6 @@ const NO_PACKET = new Uint8Array(0);
 export class Peer implements TimerActions {
   /** Small integer, unique among the device's peers. */
   readonly id: number;
-  readonly publicKey: Uint8Array;
   /** Endpoint record; family 0 while none is known. Changed by `setEndpoint` only. */
   readonly endpoint = new Uint8Array(ENDPOINT_BYTES);
   /** Host name and port when the endpoint was configured by name; looked up again when handshakes fail. */
@@ -46,10 +46,12 @@ export class Peer implements TimerActions {
   #lastInitiationReceived = -Infinity;
   #lastHandshakeSent = -Infinity;
   #handshake: Handshake | undefined;
-  #cookies: CookieGenerator | undefined;
   #presharedKey: Uint8Array | undefined;
-  #staticShared: Uint8Array | undefined;
-  #staticSharedInvalid = false;
+  #remote: RemoteStatic;
+  /** The key the peer is moving to, from when we are told until it alone is left. */
+  #nextRemote: RemoteStatic | undefined;
+  /** The one of the two that the peer used last: initiations go to it. */
+  #activeRemote: RemoteStatic;
   #unanswered = 0;
   #sentLastMinuteHandshake = false;
   #gaveUp = false;
@@ -60,10 +62,24 @@ export class Peer implements TimerActions {
   constructor(context: DeviceContext, id: number, publicKey: Uint8Array) {
     this.#context = context;
     this.id = id;
-    this.publicKey = publicKey.slice();
+    this.#remote = this.#activeRemote = new RemoteStatic(this, publicKey);
     this.keypairs = new KeypairRing((keypair) => context.dropKeypair(keypair));
     this.#timers = new PeerTimers(context, this);
     this.#staged = new StagingQueue(context.limits.stagedPackets);
+  }
+
+  get publicKey(): Uint8Array {
+    return this.#remote.publicKey;
+  }
+
+  /** A second public key of this peer while it changes its key; see `Device.setNextPublicKey`. */
+  get nextPublicKey(): Uint8Array | undefined {
+    return this.#nextRemote?.publicKey;
+  }
+
+  /** True once the peer has made a handshake under its next key. */
+  get usesNextKey(): boolean {
+    return this.#activeRemote === this.#nextRemote;
   }
 
   /** 32 bytes, or undefined. Takes effect with the next handshake. The setter copies. */
@@ -102,12 +118,12 @@ export class Peer implements TimerActions {
   get state(): PeerState {
     if (this.#usable(this.keypairs.current)) return 'established';
     if (this.#timers.handshakePending || this.keypairs.next) return 'handshaking';
-    return this.#gaveUp || this.#staticSharedInvalid ? 'failed' : 'idle';
+    return this.#gaveUp || this.#activeRemote.invalid ? 'failed' : 'idle';
   }
 
   get reason(): PeerReason {
     if (!this.#context.hasPrivateKey) return 'no-private-key';
-    if (this.#staticSharedInvalid) return 'invalid-public-key';
+    if (this.#activeRemote.invalid) return 'invalid-public-key';
     const pending = this.#timers.handshakePending;
     if (this.#usable(this.keypairs.current)) {
       if (this.#suspect) return 'peer-silent';
@@ -187,25 +203,12 @@ export class Peer implements TimerActions {
 
   // ---- handshakes ----
 
-  /** DH of the static keys, computed once; undefined when the public key is no real one. */
-  staticShared(noise: Noise): Uint8Array | undefined {
-    if (this.#staticSharedInvalid) return undefined;
-    if (!this.#staticShared) {
-      const shared = new Uint8Array(32);
-      if (!noise.staticShared(shared, this.publicKey)) {
-        this.#staticSharedInvalid = true;
-        return undefined;
-      }
-      this.#staticShared = shared;
-    }
-    return this.#staticShared;
-  }
-
   /** Sends an initiation unless the last one is too young (Rekey-Timeout). True when it did. */
   initiate(retry: boolean): boolean {
     const context = this.#context;
     const now = context.now();
-    if (this.#removed || !context.hasPrivateKey) return false;
+    const { noise } = context;
+    if (this.#removed || !noise) return false;
     // Section 6.4: whoever wants to send again gets the whole attempt time again.
     if (!retry) this.#timers.attempts = 0;
     if (now - this.#lastHandshakeSent < context.timing.rekeyTimeout) return false;
@@ -215,19 +218,19 @@ export class Peer implements TimerActions {
     }
     // Under steady traffic it is mostly a packet, not the timer, that finds the last initiation unanswered.
     if (retry || this.#timers.handshakePending) this.#noteUnanswered();
-    this.#handshake ??= new Handshake(this);
-    const handshake = this.#handshake;
-    context.indices.delete(handshake.localIndex, handshake);
+    this.#forgetHandshake();
+    const handshake = new Handshake(noise, this.#activeRemote);
+    this.#handshake = handshake;
     handshake.localIndex = context.indices.fresh();
     context.indices.set(handshake.localIndex, handshake);
     const message = context.claimMessage(INITIATION_BYTES, this.endpoint);
     if (!message) return false;
-    if (!context.noise.writeInitiation(message, handshake)) {
-      context.indices.delete(handshake.localIndex, handshake);
+    if (!noise.writeInitiation(message, handshake)) {
+      this.#forgetHandshake();
       context.abandonMessage();
       return false;
     }
-    this.#cookieGenerator().addMacs(message, now);
+    this.#cookies(handshake.remote).addMacs(message, now);
     this.#cookieReceived = false;
     this.#gaveUp = false;
     handshake.sentAt = now;
@@ -259,20 +262,21 @@ export class Peer implements TimerActions {
     return true;
   }
 
-  /** Answers the accepted initiation in `noise.received`, which came from `endpoint`. */
-  respond(endpoint: Uint8Array, bytesReceived: number): void {
+  /** Answers the accepted initiation in `noise.received`, made with `remote`, which came from `endpoint`. */
+  respond(noise: Noise, remote: RemoteStatic, endpoint: Uint8Array, bytesReceived: number): void {
     const context = this.#context;
     const now = context.now();
     this.#handshakeMessageReceived(endpoint, bytesReceived);
-    const keypair = context.newKeypair(this, context.noise.received.remoteIndex, false);
+    this.#activeRemote = remote;
+    const keypair = context.newKeypair(this, noise.received.remoteIndex, false);
     const message = context.claimMessage(RESPONSE_BYTES, this.endpoint);
-    const written = message !== undefined && context.noise.writeResponse(message, this, keypair);
+    const written = message !== undefined && noise.writeResponse(message, remote, keypair);
     if (!written) {
       if (message) context.abandonMessage();
       context.dropKeypair(keypair);
       return;
     }
-    this.#cookieGenerator().addMacs(message, now);
+    this.#cookies(remote).addMacs(message, now);
     this.#lastHandshakeSent = now;
     context.counters.responsesSent++;
     this.#installKeypair(keypair);
@@ -286,7 +290,7 @@ export class Peer implements TimerActions {
     if (!handshake) return false;
     const { localIndex } = handshake;
     const keypair = new Keypair(this, localIndex, remoteIndex, true, context.now(), context.limits);
-    if (!context.noise.readResponse(message, handshake, keypair)) return false;
+    if (!handshake.noise.readResponse(message, handshake, keypair)) return false;
     this.roundTrip = context.now() - handshake.sentAt;
     handshake.erase();
     this.#handshake = undefined;
@@ -301,7 +305,8 @@ export class Peer implements TimerActions {
   }
 
   consumeCookie(reply: Uint8Array): boolean {
-    if (!this.#cookies?.consume(reply, this.#context.now())) return false;
+    const now = this.#context.now();
+    if (!this.#remote.consumeCookie(reply, now) && !this.#nextRemote?.consumeCookie(reply, now)) return false;
     this.#cookieReceived = true;
     return true;
   }
@@ -352,11 +357,30 @@ export class Peer implements TimerActions {
 
   // ---- configuration ----
 
+  /** The peer's key as the device's table files it. */
+  get remote(): RemoteStatic {
+    return this.#remote;
+  }
+
+  /** Sets or removes the second key and returns it; the device keeps the table of keys. */
+  setNextRemote(publicKey: Uint8Array | undefined): RemoteStatic | undefined {
+    if (this.usesNextKey) this.#activeRemote = this.#remote;
+    this.#nextRemote?.forgetShared();
+    this.#nextRemote = publicKey && new RemoteStatic(this, publicKey);
+    return this.#nextRemote;
+  }
+
+  /** The second key becomes the only one. Sessions live on. */
+  promoteNextRemote(): void {
+    if (!this.#nextRemote) return;
+    this.#remote.forgetShared();
+    this.#remote = this.#activeRemote = this.#nextRemote;
+    this.#nextRemote = undefined;
+  }
+
   /** The device's private key changed: all that was derived from the old one goes. */
   identityChanged(): void {
-    this.#staticShared?.fill(0);
-    this.#staticShared = undefined;
-    this.#staticSharedInvalid = false;
+    this.#forgetShared();
     this.eraseKeys();
     this.#lastHandshakeSent = -Infinity;
     this.#timers.handshakeComplete();
@@ -369,8 +393,13 @@ export class Peer implements TimerActions {
     this.#context.unschedule(this.#timers);
     this.eraseKeys();
     this.#staged.clear();
-    this.#staticShared?.fill(0);
+    this.#forgetShared();
     this.#presharedKey?.fill(0);
+  }
+
+  #forgetShared(): void {
+    this.#remote.forgetShared();
+    this.#nextRemote?.forgetShared();
   }
 
   #usable(keypair: Keypair | undefined): keypair is Keypair {
@@ -381,9 +410,8 @@ export class Peer implements TimerActions {
     return this.keypairs.current?.wantsRekeyOnReceive(now, this.#context.timing) ?? false;
   }
 
-  #cookieGenerator(): CookieGenerator {
-    this.#cookies ??= new CookieGenerator(this.#context.primitives, this.#context.timing, this.publicKey);
-    return this.#cookies;
+  #cookies(remote: RemoteStatic): CookieGenerator {
+    return remote.cookies(this.#context.primitives, this.#context.timing);
   }
 
   #noteUnanswered(): void {

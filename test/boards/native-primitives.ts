@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'no
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type koffiTypes from 'koffi';
+import type { KoffiFunc } from 'koffi';
 import { requireLength } from '../../src/crypto/bounds.js';
 import {
   HASH_BYTES,
@@ -65,12 +65,12 @@ const EMPTY_NONCE = new Uint8Array(12);
 
 export class NativePrimitives implements Primitives {
   readonly name: string;
-  readonly #call: Record<string, koffiTypes.KoffiFunction>;
+  readonly #call: Record<string, KoffiFunc<(...values: unknown[]) => unknown>>;
   readonly #nonce = EMPTY_NONCE.slice();
 
   constructor(build: NativeBuild) {
     this.name = build.name;
-    const koffi = createRequire(import.meta.url)('koffi') as typeof koffiTypes;
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     const library = koffi.load(buildNative(build));
     const aead =
       '(_Inout_ uint8_t *data, size_t length, uint8_t *key, uint8_t *nonce, uint8_t *ad, size_t adLength)';

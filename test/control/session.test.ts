@@ -14,7 +14,11 @@ class FakeServer implements LinkFactory {
   events: LinkEvents | undefined;
   readonly #later: (() => void)[] = [];
 
-  constructor(readonly clock: VirtualClock) {}
+  readonly clock: VirtualClock;
+
+  constructor(clock: VirtualClock) {
+    this.clock = clock;
+  }
 
   open(route: Route, _token: string, events: LinkEvents): Link {
     this.opened.push(route);

@@ -111,7 +111,7 @@ describe('the age of a pair', () => {
   });
 });
 
-describe('previous, current and next', () => {
+describe('older, previous, current and next', () => {
   const names = new Map<Keypair, string>();
   const named = (name: string, isInitiator: boolean): Keypair => {
     const pair = keypair(isInitiator, 0, names.size);
@@ -122,16 +122,22 @@ describe('previous, current and next', () => {
     const dropped: string[] = [];
     const pairs = new KeypairRing((pair) => void dropped.push(names.get(pair)!));
     const name = (pair: Keypair | undefined): string | undefined => pair && names.get(pair);
-    return { pairs, dropped, state: () => [name(pairs.previous), name(pairs.current), name(pairs.next)] };
+    return {
+      pairs,
+      dropped,
+      state: () => [name(pairs.older), name(pairs.previous), name(pairs.current), name(pairs.next)],
+    };
   };
 
   it('a pair we initiated is current at once', () => {
     const { pairs, dropped, state } = ring();
     pairs.install(named('a', true));
     pairs.install(named('b', true));
-    expect(state()).toEqual(['a', 'b', undefined]);
+    expect(state()).toEqual([undefined, 'a', 'b', undefined]);
     pairs.install(named('c', true));
-    expect(state()).toEqual(['b', 'c', undefined]);
+    expect(state()).toEqual(['a', 'b', 'c', undefined]);
+    pairs.install(named('d', true));
+    expect(state()).toEqual(['b', 'c', 'd', undefined]);
     expect(dropped).toEqual(['a']);
   });
 
@@ -140,22 +146,22 @@ describe('previous, current and next', () => {
     const [a, b] = [named('a', true), named('b', false)];
     pairs.install(a);
     pairs.install(b);
-    expect(state()).toEqual([undefined, 'a', 'b']);
+    expect(state()).toEqual([undefined, undefined, 'a', 'b']);
     expect(pairs.confirm(a)).toBe(false);
     expect(pairs.confirm(b)).toBe(true);
     expect(pairs.confirm(b)).toBe(false);
-    expect(state()).toEqual(['a', 'b', undefined]);
+    expect(state()).toEqual([undefined, 'a', 'b', undefined]);
     expect(dropped).toEqual([]);
   });
 
-  it('a younger answered pair takes the place of the one that waits, and of the previous one', () => {
+  it('a younger answered pair takes the place of the one that waits, and of no other', () => {
     const { pairs, dropped, state } = ring();
     for (const name of ['a', 'b']) pairs.install(named(name, true));
     pairs.install(named('c', false));
-    expect(state()).toEqual([undefined, 'b', 'c']);
+    expect(state()).toEqual([undefined, 'a', 'b', 'c']);
     pairs.install(named('d', false));
-    expect(state()).toEqual([undefined, 'b', 'd']);
-    expect(dropped).toEqual(['a', 'c']);
+    expect(state()).toEqual([undefined, 'a', 'b', 'd']);
+    expect(dropped).toEqual(['c']);
   });
 
   it('an initiated pair makes the waiting one previous', () => {
@@ -163,11 +169,11 @@ describe('previous, current and next', () => {
     pairs.install(named('a', true));
     pairs.install(named('b', false));
     pairs.install(named('c', true));
-    expect(state()).toEqual(['b', 'c', undefined]);
-    expect(dropped).toEqual(['a']);
+    expect(state()).toEqual(['a', 'b', 'c', undefined]);
+    expect(dropped).toEqual([]);
   });
 
-  it('never holds more than three, and drops each exactly once', () => {
+  it('never holds more than four, and drops each exactly once', () => {
     const seed = new Seed(11);
     const { pairs, dropped, state } = ring();
     const made: string[] = [];

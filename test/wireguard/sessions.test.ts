@@ -27,8 +27,8 @@ const until = (world: World, at: number): Datagram[] => world.run(at - world.clo
 const isErased = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 
 function keysOf(node: VirtualNode): Keypair[] {
-  const { previous, current, next } = node.peer.keypairs;
-  return [previous, current, next].filter((keypair) => keypair !== undefined);
+  const { older, previous, current, next } = node.peer.keypairs;
+  return [older, previous, current, next].filter((keypair) => keypair !== undefined);
 }
 
 describe('the first messages of a session', () => {
