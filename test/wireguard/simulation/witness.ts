@@ -6,7 +6,7 @@ import type { Datagram, VirtualNode } from '../virtual/world.js';
 
 /** Bytes of the packet's payload that number it. */
 const NUMBER_AT = 20;
-/** Three key pairs and a handshake. */
+/** Four key pairs and a handshake. */
 const INDICES_PER_PEER = 5;
 
 interface Sent {
