@@ -4,6 +4,7 @@
  * it again.
  */
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,24 +14,32 @@
 #include "mc.xs.h"
 
 /* The name under which the manifest's "main" is linked. */
-#define ENTRY "boards/xs/main"
+#define ENTRY "boards/linux/main"
+
+/* As sysexits.h: the program itself failed. */
+#define EXIT_SOFTWARE 70
 
 static GMainLoop *loop;
-static int exitCode;
+static int exitCode, ended;
 static int argumentCount;
 static char **arguments;
 
 void fxAbort(xsMachine *the, int status)
 {
-	(void)the;
 	fprintf(stderr, "cloudbridge-gateway: the engine stopped: %s\n", fxAbortString(status));
-	exit(status == xsUnhandledExceptionExit ? 70 : 71);
+	if (status == xsUnhandledExceptionExit) {
+		xsBeginHost(the);
+		fprintf(stderr, "cloudbridge-gateway: %s\n", xsToString(xsException));
+		xsEndHost(the);
+	}
+	exit(EXIT_SOFTWARE);
 }
 
 /* exit(code): leaves the main loop once the running callback has returned. */
 void xs_host_exit(xsMachine *the)
 {
 	exitCode = xsToInteger(xsArg(0));
+	ended = 1;
 	g_main_loop_quit(loop);
 }
 
@@ -45,12 +54,12 @@ int main(int argc, char **argv)
 {
 	argumentCount = argc;
 	arguments = argv;
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGPIPE, SIG_IGN);
 	loop = g_main_loop_new(NULL, FALSE);
 	xsMachine *machine = xsPrepareMachine(NULL, xsPreparation(), "cloudbridge-gateway", NULL, NULL);
 	if (machine == NULL) {
 		fputs("cloudbridge-gateway: no memory for the engine\n", stderr);
-		return 71;
+		return EXIT_SOFTWARE;
 	}
 	xsBeginHost(machine);
 	{
@@ -60,7 +69,7 @@ int main(int argc, char **argv)
 		xsCallFunction0(xsVar(0), xsGlobal);
 	}
 	xsEndHost(machine);
-	if (argc > 1000) g_main_loop_run(loop);
+	if (!ended) g_main_loop_run(loop);
 	xsDeleteMachine(machine);
 	return exitCode;
 }

@@ -1,0 +1,95 @@
+import type { Batch } from '../../../src/packet/batch.js';
+import type { PacketDevice } from '../../../src/ports.js';
+import type { Edge } from '../../xs/edge.js';
+import { WATCH_BROKEN } from './conditions.js';
+import { errorText, SystemError } from './system-error.js';
+
+/** A TUN interface of Linux. It exists as long as this does. */
+export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
+  onReadable: (() => void) | undefined;
+  onClosed: ((reason: string) => void) | undefined;
+  /** Packets the kernel did not take: the interface was down, or the packet was none. */
+  dropped = 0;
+  readonly #edge: Edge;
+  #open = false;
+
+  /** Makes the interface `name`. Throws a {@link SystemError}. */
+  constructor(name: string, edge: Edge) {
+    super();
+    this.#edge = edge;
+    const result = this.#openNative(name);
+    if (result < 0) throw new SystemError(`cannot make the interface ${name}`, -result);
+    this.#open = true;
+  }
+
+  readBatch(into: Batch): number {
+    if (!this.#open) return 0;
+    const { bytes, offset, length, endpoints, slotSize, capacity } = into;
+    const count = this.#readNative(bytes, offset, length, endpoints, slotSize, into.start(0), capacity);
+    if (count < 0) {
+      this.#gone(errorText(-count));
+      return 0;
+    }
+    into.count = count;
+    return count;
+  }
+
+  writeBatch(from: Batch): void {
+    if (!this.#open) return;
+    const { bytes, offset, length, endpoints, slotSize, count } = from;
+    this.dropped += this.#writeNative(bytes, offset, length, endpoints, slotSize, from.start(0), count);
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#closeNative();
+  }
+
+  /** Called by the main loop. */
+  wake(condition: number): void {
+    try {
+      if ((condition & WATCH_BROKEN) !== 0) this.#gone('the interface was removed');
+      else this.onReadable?.();
+    } catch (error) {
+      this.#edge.caught('tun', error);
+    }
+  }
+
+  #gone(reason: string): void {
+    if (!this.#open) return;
+    this.close();
+    this.onClosed?.(reason);
+  }
+
+  #openNative(name: string): number {
+    return native('xs_tun_open').call(this, name);
+  }
+
+  #closeNative(): void {
+    native('xs_tun_close').call(this);
+  }
+
+  #readNative(
+    bytes: Uint8Array,
+    offset: Uint32Array,
+    length: Uint32Array,
+    endpoints: Uint8Array,
+    slotSize: number,
+    start: number,
+    entries: number,
+  ): number {
+    return native('xs_tun_read').call(this, bytes, offset, length, endpoints, slotSize, start, entries);
+  }
+
+  #writeNative(
+    bytes: Uint8Array,
+    offset: Uint32Array,
+    length: Uint32Array,
+    endpoints: Uint8Array,
+    slotSize: number,
+    start: number,
+    entries: number,
+  ): number {
+    return native('xs_tun_write').call(this, bytes, offset, length, endpoints, slotSize, start, entries);
+  }
+}
