@@ -46,7 +46,7 @@ function up(words: readonly string[]): void {
   const command = readUp(words);
   const clock = new SystemClock();
   const log = new LineLog(report, clock, command.logLevel);
-  const edge = new Edge(log);
+  const edge = new Edge(log, clock);
   const primitives = new NativePrimitives();
   requirePrimitives(primitives);
   const signals = new Signals(edge);

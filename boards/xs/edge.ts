@@ -1,4 +1,7 @@
-import type { Log } from '../../src/ports.js';
+import type { Clock, Log } from '../../src/ports.js';
+
+/** A callback that fails again and again is told of this often, ms. */
+const TELL_INTERVAL = 1_000;
 
 /**
  * Where callbacks of the system enter the program. XS ends the process (a board: restarts) on an exception that
@@ -6,14 +9,26 @@ import type { Log } from '../../src/ports.js';
  */
 export class Edge {
   readonly #log: Log;
+  readonly #clock: Clock;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #untold = 0;
 
-  constructor(log: Log) {
+  constructor(log: Log, clock: Clock) {
     this.#log = log;
+    this.#clock = clock;
   }
 
   /** `where` names the callback. */
   caught(where: string, error: unknown): void {
-    this.#log.write('error', 'callback-failed', { where, reason: messageOf(error) });
+    const now = this.#clock.monotonic();
+    if (now - this.#toldAt < TELL_INTERVAL) {
+      this.#untold++;
+      return;
+    }
+    const more = this.#untold > 0 ? this.#untold : undefined;
+    this.#toldAt = now;
+    this.#untold = 0;
+    this.#log.write('error', 'callback-failed', { where, reason: messageOf(error), more });
   }
 }
 

@@ -25,7 +25,7 @@ export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
   readBatch(into: Batch): number {
     if (!this.#open) return 0;
     const { bytes, offset, length, endpoints, slotSize, capacity } = into;
-    const count = this.#readNative(bytes, offset, length, endpoints, slotSize, into.start(0), capacity);
+    const count = this.#readNative(bytes, offset.buffer, length.buffer, endpoints, slotSize, into.start(0), capacity);
     if (count < 0) {
       this.#gone(errorText(-count));
       return 0;
@@ -37,7 +37,7 @@ export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
   writeBatch(from: Batch): void {
     if (!this.#open) return;
     const { bytes, offset, length, endpoints, slotSize, count } = from;
-    this.dropped += this.#writeNative(bytes, offset, length, endpoints, slotSize, from.start(0), count);
+    this.dropped += this.#writeNative(bytes, offset.buffer, length.buffer, endpoints, slotSize, from.start(0), count);
   }
 
   close(): void {
@@ -71,8 +71,8 @@ export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
 
   #readNative(
     bytes: Uint8Array,
-    offset: Uint32Array,
-    length: Uint32Array,
+    offset: ArrayBufferLike,
+    length: ArrayBufferLike,
     endpoints: Uint8Array,
     slotSize: number,
     start: number,
@@ -83,8 +83,8 @@ export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
 
   #writeNative(
     bytes: Uint8Array,
-    offset: Uint32Array,
-    length: Uint32Array,
+    offset: ArrayBufferLike,
+    length: ArrayBufferLike,
     endpoints: Uint8Array,
     slotSize: number,
     start: number,

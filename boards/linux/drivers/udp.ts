@@ -43,14 +43,14 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
   receiveBatch(into: Batch): number {
     if (!this.#open) return 0;
     const { bytes, offset, length, endpoints, slotSize, capacity } = into;
-    into.count = this.#receiveNative(bytes, offset, length, endpoints, slotSize, into.start(0), capacity);
+    into.count = this.#receiveNative(bytes, offset.buffer, length.buffer, endpoints, slotSize, into.start(0), capacity);
     return into.count;
   }
 
   sendBatch(from: Batch): void {
     if (!this.#open) return;
     const { bytes, offset, length, endpoints, slotSize, count } = from;
-    this.#sendNative(bytes, offset, length, endpoints, slotSize, from.start(0), count);
+    this.#sendNative(bytes, offset.buffer, length.buffer, endpoints, slotSize, from.start(0), count);
   }
 
   /** Moves to another port (0: any). Throws a {@link SystemError} and stays where it is when that is taken. */
@@ -113,8 +113,8 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
 
   #receiveNative(
     bytes: Uint8Array,
-    offset: Uint32Array,
-    length: Uint32Array,
+    offset: ArrayBufferLike,
+    length: ArrayBufferLike,
     endpoints: Uint8Array,
     slotSize: number,
     start: number,
@@ -125,8 +125,8 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
 
   #sendNative(
     bytes: Uint8Array,
-    offset: Uint32Array,
-    length: Uint32Array,
+    offset: ArrayBufferLike,
+    length: ArrayBufferLike,
     endpoints: Uint8Array,
     slotSize: number,
     start: number,
