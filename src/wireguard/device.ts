@@ -6,12 +6,11 @@
 
 import { keyToBase64 } from '../crypto/key-text.js';
 import type { Primitives } from '../crypto/primitives.js';
-import { Batch, TAILROOM } from '../packet/batch.js';
+import { Batch } from '../packet/batch.js';
 import { copyEndpoint, ENDPOINT_BYTES } from '../packet/endpoint.js';
-import { IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, ipLength, ipVersion } from '../packet/ip.js';
 import type { Clock, Log } from '../ports.js';
-import { AllowedIps } from './allowedips.js';
-import { PADDING_MULTIPLE, TIMING, type Timing } from './constants.js';
+import type { AllowedIps } from './allowedips.js';
+import { TIMING, type Timing } from './constants.js';
 import type { DeviceContext } from './context.js';
 import { DeviceCounters } from './counters.js';
 import { DeadlineHeap } from './deadline-heap.js';
@@ -19,22 +18,14 @@ import { HandshakeProcessor } from './handshake-processor.js';
 import { IndexTable } from './index-table.js';
 import { Keypair, type KeypairObserver } from './keypair.js';
 import { LIMITS, type Limits } from './limits.js';
-import {
-  DATA_COUNTER,
-  DATA_HEADER_BYTES,
-  DATA_MIN_BYTES,
-  DATA_OVERHEAD_BYTES,
-  DATA_RECEIVER,
-  messageType,
-  readU32,
-  TYPE_DATA,
-  writeU32,
-} from './messages.js';
+import { DATA_OVERHEAD_BYTES, messageType, readU32, TYPE_DATA } from './messages.js';
 import type { Handshake } from './noise.js';
-import { Peer } from './peer.js';
-import { LocalStatic, type RemoteStatic } from './statics.js';
+import type { Peer } from './peer.js';
+import { PeerTable } from './peer-table.js';
+import { LocalStatic } from './statics.js';
 import type { TimestampSource } from './tai64n.js';
 import type { PeerTimers } from './timers.js';
+import { paddedLength, TransportData } from './transport-data.js';
 
 export interface DeviceOptions {
   readonly primitives: Primitives;
@@ -45,12 +36,6 @@ export interface DeviceOptions {
   readonly timing?: Partial<Timing>;
   readonly keypairs?: KeypairObserver;
 }
-
-const NO_AD = new Uint8Array(0);
-const IPV4_SOURCE = 12;
-const IPV4_DESTINATION = 16;
-const IPV6_SOURCE = 8;
-const IPV6_DESTINATION = 24;
 
 export class Device {
   /** Largest inner packet, bytes; padding never makes a packet longer than this. */
@@ -75,14 +60,11 @@ export class Device {
   readonly #locals: LocalStatic[] = [];
   readonly #indices: IndexTable<Handshake | Keypair>;
   readonly #heap = new DeadlineHeap<PeerTimers>();
-  readonly #peersById: (Peer | undefined)[] = [];
-  readonly #freeIds: number[] = [];
-  /** By every key that peers may use: one each, two while one changes. */
-  readonly #remotes = new Map<string, RemoteStatic>();
+  readonly #peers: PeerTable;
+  readonly #data: TransportData;
   readonly #context: DeviceContext;
   readonly #handshakes: HandshakeProcessor;
   readonly #random = new Uint8Array(4);
-  #peerCount = 0;
   /** Time of the host's call under way; NaN outside of one. */
   #now = Number.NaN;
 
@@ -94,12 +76,12 @@ export class Device {
     this.#observer = options.keypairs;
     this.#timestamps = options.timestamps;
     this.#indices = new IndexTable(options.primitives);
-    this.allowedIps = new AllowedIps(this.#peersById);
     this.outbox = new Batch(this.limits.packetSize + DATA_OVERHEAD_BYTES, this.limits.outbox);
     this.#context = this.#makeContext(options.log);
-    this.#handshakes = new HandshakeProcessor(this.#context, this.#locals, (publicKey) =>
-      this.#remotes.get(keyToBase64(publicKey)),
-    );
+    this.#peers = new PeerTable(this.#context, (name) => this.#ownsKey(name));
+    this.allowedIps = this.#peers.allowedIps;
+    this.#data = new TransportData(this.#context, this.#peers);
+    this.#handshakes = new HandshakeProcessor(this.#context, this.#locals, (key) => this.#peers.find(key));
   }
 
   // ---- configuration ----
@@ -149,35 +131,21 @@ export class Device {
   }
 
   get peerCount(): number {
-    return this.#peerCount;
+    return this.#peers.count;
   }
 
-  *peers(): IterableIterator<Peer> {
-    for (const remote of this.#remotes.values()) {
-      if (remote === remote.peer.remote) yield remote.peer;
-    }
+  peers(): Iterable<Peer> {
+    return this.#peers.all();
   }
 
   /** The peer with this key, be it its present or its next one. */
   peer(publicKey: Uint8Array): Peer | undefined {
-    return this.#remotes.get(keyToBase64(publicKey))?.peer;
+    return this.#peers.find(publicKey)?.peer;
   }
 
   /** The peer with this key, made if new. Throws RangeError for our own key or past `limits.maxPeers`. */
   addPeer(publicKey: Uint8Array): Peer {
-    const name = keyToBase64(publicKey);
-    const known = this.#remotes.get(name);
-    if (known) return known.peer;
-    this.#refuseOwnKey(name);
-    if (this.#peerCount >= this.limits.maxPeers) {
-      throw new RangeError(`no more than ${this.limits.maxPeers} peers (limit maxPeers)`);
-    }
-    const id = this.#freeIds.pop() ?? this.#peersById.length;
-    const peer = new Peer(this.#context, id, publicKey);
-    this.#peersById[id] = peer;
-    this.#remotes.set(name, peer.remote);
-    this.#peerCount++;
-    return peer;
+    return this.#peers.add(publicKey);
   }
 
   /**
@@ -185,32 +153,16 @@ export class Device {
    * own or another peer's.
    */
   setNextPublicKey(peer: Peer, publicKey: Uint8Array | undefined): void {
-    const name = publicKey && keyToBase64(publicKey);
-    const owner = name === undefined ? undefined : this.#remotes.get(name);
-    if (owner?.peer === peer) return;
-    if (owner) throw new RangeError('this key is another peer’s');
-    if (name !== undefined) this.#refuseOwnKey(name);
-    if (peer.nextPublicKey) this.#remotes.delete(keyToBase64(peer.nextPublicKey));
-    const next = peer.setNextRemote(publicKey);
-    if (next && name !== undefined) this.#remotes.set(name, next);
+    this.#peers.setNextPublicKey(peer, publicKey);
   }
 
   /** The peer's second key becomes its only one. */
   promoteNextPublicKey(peer: Peer): void {
-    if (!peer.nextPublicKey) return;
-    this.#remotes.delete(keyToBase64(peer.publicKey));
-    peer.promoteNextRemote();
+    this.#peers.promoteNextPublicKey(peer);
   }
 
   removePeer(peer: Peer): void {
-    if (this.#peersById[peer.id] !== peer) return;
-    this.allowedIps.removePeer(peer);
-    peer.close();
-    this.#peersById[peer.id] = undefined;
-    this.#freeIds.push(peer.id);
-    this.#peerCount--;
-    this.#remotes.delete(keyToBase64(peer.publicKey));
-    if (peer.nextPublicKey) this.#remotes.delete(keyToBase64(peer.nextPublicKey));
+    this.#peers.remove(peer);
   }
 
   removeAllPeers(): void {
@@ -230,7 +182,7 @@ export class Device {
   seal(batch: Batch): void {
     this.#enter();
     for (let i = 0; i < batch.count; i++) {
-      if (batch.length[i] > 0) this.#sealEntry(batch, i);
+      if (batch.length[i] > 0) this.#data.seal(batch, i, this.mtu);
     }
     this.#leave();
   }
@@ -289,19 +241,16 @@ export class Device {
 
   /** Peer whose AllowedIPs hold the packet's destination. */
   routeDestination(packet: Uint8Array, offset: number, length: number): Peer | undefined {
-    return this.#route(packet, offset, length, IPV4_DESTINATION, IPV6_DESTINATION);
+    return this.#peers.routeDestination(packet, offset, length);
   }
 
   routeSource(packet: Uint8Array, offset: number, length: number): Peer | undefined {
-    return this.#route(packet, offset, length, IPV4_SOURCE, IPV6_SOURCE);
+    return this.#peers.routeSource(packet, offset, length);
   }
 
-  /** Length of a packet with its padding (section 5.4.6): a multiple of 16, but never beyond the MTU. */
+  /** Length of a packet with its padding. */
   paddedLength(length: number): number {
-    const { mtu } = this;
-    const last = mtu > 0 && length > mtu ? length % mtu : length;
-    const padded = (last + PADDING_MULTIPLE - 1) & -PADDING_MULTIPLE;
-    return length - last + (mtu > 0 && padded > mtu ? mtu : padded);
+    return paddedLength(length, this.mtu);
   }
 
   #makeLocal(key: Uint8Array): LocalStatic {
@@ -311,129 +260,21 @@ export class Device {
     return local;
   }
 
-  #refuseOwnKey(name: string): void {
-    for (const local of this.#locals) {
-      if (keyToBase64(local.publicKey) === name) {
-        throw new RangeError('a peer cannot have the interface’s own public key');
-      }
-    }
-  }
-
-  #route(packet: Uint8Array, offset: number, length: number, at4: number, at6: number): Peer | undefined {
-    const version = ipVersion(packet, offset, length);
-    if (version === 4 && length >= IPV4_HEADER_BYTES) return this.allowedIps.lookup4(packet, offset + at4);
-    if (version === 6 && length >= IPV6_HEADER_BYTES) return this.allowedIps.lookup6(packet, offset + at6);
-    return undefined;
-  }
-
-  #sealEntry(batch: Batch, i: number): void {
-    const offset = batch.offset[i];
-    const length = batch.length[i];
-    batch.length[i] = 0;
-    const peer = this.routeDestination(batch.bytes, offset, length);
-    if (!peer) {
-      this.counters.noRoute++;
-      return;
-    }
-    const keypair = peer.keypairForSending();
-    if (!keypair) {
-      if (!peer.hasEndpoint) this.counters.noEndpoint++;
-      peer.stage(batch.bytes, offset, length);
-      return;
-    }
-    if (!peer.hasEndpoint) {
-      this.counters.noEndpoint++;
-      return;
-    }
-    this.#sealInPlace(batch, i, offset, length, peer, keypair);
-  }
-
-  /** The packet lies at `offset` with 16 bytes free before it and 31 behind it. */
-  #sealInPlace(batch: Batch, i: number, offset: number, length: number, peer: Peer, keypair: Keypair): void {
-    const padded = this.paddedLength(length);
-    const room = (i + 1) * batch.slotSize - offset;
-    if (padded + TAILROOM - PADDING_MULTIPLE > room || offset - i * batch.slotSize < DATA_HEADER_BYTES) {
-      this.counters.tooLarge++;
-      return;
-    }
-    if (!keypair.takeCounters(1)) return;
-    const { bytes } = batch;
-    bytes.fill(0, offset + length, offset + padded);
-    const start = offset - DATA_HEADER_BYTES;
-    writeU32(bytes, start, TYPE_DATA);
-    writeU32(bytes, start + DATA_RECEIVER, keypair.remoteIndex);
-    writeU32(bytes, start + DATA_COUNTER, keypair.takenLow);
-    writeU32(bytes, start + DATA_COUNTER + 4, keypair.takenHigh);
-    this.#primitives.aeadSeal(
-      keypair.sendKey,
-      keypair.takenLow,
-      keypair.takenHigh,
-      bytes,
-      offset,
-      padded,
-      NO_AD,
-    );
-    batch.offset[i] = start;
-    batch.length[i] = padded + DATA_OVERHEAD_BYTES;
-    copyEndpoint(batch.endpoints, i * ENDPOINT_BYTES, peer.endpoint, 0);
-    peer.noteSent(keypair, 1, batch.length[i], length > 0 ? 1 : 0);
+  #ownsKey(name: string): boolean {
+    return this.#locals.some((local) => keyToBase64(local.publicKey) === name);
   }
 
   #openEntry(batch: Batch, i: number): void {
     const offset = batch.offset[i];
     const length = batch.length[i];
-    batch.length[i] = 0;
     const type = messageType(batch.bytes, offset, length);
-    if (type === TYPE_DATA) this.#openData(batch, i, offset, length);
-    else if (type !== 0) {
-      this.#handshakes.queue(batch.bytes, offset, length, batch.endpoints, i * ENDPOINT_BYTES);
-    } else this.counters.malformed++;
-  }
-
-  #openData(batch: Batch, i: number, offset: number, length: number): void {
-    const { bytes } = batch;
-    const { counters } = this;
-    const keypair = this.keypairByIndex(readU32(bytes, offset + DATA_RECEIVER));
-    if (!keypair) {
-      counters.unknownIndex++;
+    if (type === TYPE_DATA) {
+      this.#data.open(batch, i);
       return;
     }
-    if (keypair.expired(this.#now, this.timing)) {
-      counters.expiredKeys++;
-      return;
-    }
-    const low = readU32(bytes, offset + DATA_COUNTER);
-    const high = readU32(bytes, offset + DATA_COUNTER + 4);
-    const at = offset + DATA_HEADER_BYTES;
-    if (
-      !this.#primitives.aeadOpen(keypair.receiveKey, low, high, bytes, at, length - DATA_HEADER_BYTES, NO_AD)
-    ) {
-      counters.badTag++;
-      return;
-    }
-    // Only now: an unauthenticated counter must not move the window, a replay must not move the endpoint.
-    if (!keypair.replay.accept(low, high)) {
-      counters.replayed++;
-      return;
-    }
-    const inner = length - DATA_MIN_BYTES;
-    const { peer } = keypair;
-    peer.noteReceived(keypair, batch.endpoints, i * ENDPOINT_BYTES, 1, length, inner > 0 ? 1 : 0);
-    if (inner === 0) {
-      counters.keepalivesReceived++;
-      return;
-    }
-    const packet = ipLength(bytes, at, inner);
-    if (packet === 0) {
-      counters.badPacket++;
-      return;
-    }
-    if (this.routeSource(bytes, at, packet) !== peer) {
-      counters.wrongSource++;
-      return;
-    }
-    batch.offset[i] = at;
-    batch.length[i] = packet;
+    batch.length[i] = 0;
+    if (type === 0) this.counters.malformed++;
+    else this.#handshakes.queue(batch.bytes, offset, length, batch.endpoints, i * ENDPOINT_BYTES);
   }
 
   /** The host's calls see one time from start to end. */
@@ -468,7 +309,7 @@ export class Device {
     const offset = this.outbox.start(i);
     this.outbox.bytes.set(packet, offset);
     this.outbox.length[i] = 0;
-    this.#sealInPlace(this.outbox, i, offset, packet.length, peer, keypair);
+    this.#data.sealFor(this.outbox, i, offset, packet.length, peer, keypair, this.mtu);
   }
 
   #makeContext(log: Log | undefined): DeviceContext {
