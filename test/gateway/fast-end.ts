@@ -2,7 +2,7 @@
 
 import { OffloadCounters } from '../../host/gateway/offload/counters.js';
 import { Receiver } from '../../host/gateway/offload/receiver.js';
-import { type RunPort, Sender } from '../../host/gateway/offload/sender.js';
+import { FRAME_SKEW, type RunPort, Sender } from '../../host/gateway/offload/sender.js';
 import type { Kernel } from '../../host/gateway/wasm/kernel.js';
 import type { VirtualNode } from '../wireguard/virtual/world.js';
 import { VNET } from './frames.js';
@@ -15,12 +15,12 @@ export class FastSender {
   runs: number[] = [];
   readonly #kernel: Kernel;
   readonly #sender: Sender;
+  readonly #place: number;
 
   constructor(kernel: Kernel, node: VirtualNode) {
     this.#kernel = kernel;
     const port: RunPort = {
       congested: false,
-      followMtu: () => {},
       sendRun: (bytes, at, length, stride) => {
         this.runs.push(Math.ceil(length / stride));
         for (let done = 0; done < length; done += stride) {
@@ -34,15 +34,16 @@ export class FastSender {
         }
       },
     };
-    this.#sender = new Sender(kernel, kernel.lane(0), node.device, port, this.counters);
+    const lane = kernel.lane(0);
+    this.#place = lane.input + FRAME_SKEW;
+    this.#sender = new Sender(kernel, lane, node.device, port, this.counters);
   }
 
   frame(frame: Uint8Array): Uint8Array[] {
     this.datagrams = [];
     this.runs = [];
-    const [place] = this.#sender.places;
-    this.#kernel.bytes.set(frame, place);
-    this.#sender.frame(place, frame.length);
+    this.#kernel.bytes.set(frame, this.#place);
+    this.#sender.frame(this.#place, frame.length);
     return this.datagrams;
   }
 }

@@ -41,23 +41,26 @@ export class DatagramPort implements DatagramSocket, RunPort {
   readonly #log: Log;
   #offload4: SocketOffload = NO_OFFLOAD;
   #offload6: SocketOffload = NO_OFFLOAD;
+  readonly #currentMtu: () => number;
+  /** The MTU that the segment was set for. */
   #mtu: number;
   #segmentation = true;
   #closed = false;
 
-  /** `mtu` is the inner MTU: the segment is a full packet's message. */
+  /** `mtu` tells the inner MTU: a segment is a full packet's message. */
   constructor(
     sockets: UdpSockets,
     addresses: UdpAddresses,
     counters: OffloadCounters,
     log: Log,
-    mtu: number,
+    mtu: () => number,
   ) {
     this.#sockets = sockets;
     this.#addresses = addresses;
     this.#counters = counters;
     this.#log = log;
-    this.#mtu = mtu;
+    this.#currentMtu = mtu;
+    this.#mtu = mtu();
     this.#attach();
   }
 
@@ -86,13 +89,6 @@ export class DatagramPort implements DatagramSocket, RunPort {
     this.#sockets = sockets;
     this.#attach();
     closeUdpSockets(old);
-  }
-
-  /** Follows the inner MTU; cheap when it did not change. */
-  followMtu(mtu: number): void {
-    if (mtu === this.#mtu) return;
-    this.#mtu = mtu;
-    if (this.#segmentation) this.#setSegment(mtu + DATA_OVERHEAD_BYTES);
   }
 
   /** Nothing is read through this port: received buffers go to `onMessage`. */
@@ -129,6 +125,7 @@ export class DatagramPort implements DatagramSocket, RunPort {
       this.#counters.sendDropped++;
       return;
     }
+    if (this.#currentMtu() !== this.#mtu) this.#followMtu();
     const port = endpointPort(endpoints, endpointAt);
     const { segment } = v6 ? this.#offload6 : this.#offload4;
     if (length <= stride || stride === segment) {
@@ -171,6 +168,11 @@ export class DatagramPort implements DatagramSocket, RunPort {
     if (address === undefined || port === undefined) return;
     this.lastFailure = { code, address, port, at: performance.now() };
   };
+
+  #followMtu(): void {
+    this.#mtu = this.#currentMtu();
+    if (this.#segmentation) this.#setSegment(this.#mtu + DATA_OVERHEAD_BYTES);
+  }
 
   #giveUpSegmentation(code: string): void {
     if (this.#closed) return;

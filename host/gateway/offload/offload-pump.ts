@@ -7,6 +7,7 @@
 import { Gateway } from '../../../src/gateway.js';
 import { ENDPOINT_BYTES } from '../../../src/packet/endpoint.js';
 import type { PacketDevice } from '../../../src/ports.js';
+import type { Device } from '../../../src/wireguard/device.js';
 import type { Peer } from '../../../src/wireguard/peer.js';
 import type { UdpSockets } from '../platform/tunnel.js';
 import type { Pump, PumpOptions } from '../pump.js';
@@ -18,7 +19,8 @@ import { OffloadCounters } from './counters.js';
 import { DatagramPort } from './datagram-port.js';
 import { FrameReader } from './frame-reader.js';
 import { Receiver, tunWriter } from './receiver.js';
-import { FRAME_BYTES, Sender } from './sender.js';
+import { FRAME_BYTES, FRAME_SKEW, Sender } from './sender.js';
+import { limitSuperPackets } from './super-packets.js';
 
 export interface OffloadPumpOptions extends PumpOptions {
   /** Whose {@link KeySlots} the device was given as `keypairs`. */
@@ -44,6 +46,8 @@ class TunnelEnd implements PacketDevice {
 
 export class OffloadPump implements Pump {
   readonly tier = 't0';
+  readonly #interfaceName: string;
+  readonly #device: Device;
   readonly #gateway: Gateway;
   readonly #tunnel = new TunnelEnd();
   readonly #counters = new OffloadCounters();
@@ -54,20 +58,26 @@ export class OffloadPump implements Pump {
   readonly #addresses = new UdpAddresses();
   readonly #source = new Uint8Array(ENDPOINT_BYTES);
   #congestion: NodeJS.Timeout | undefined;
-  /** The frame that was already being read when the UDP socket filled up; 0 bytes: none. */
-  #heldAt = 0;
-  #heldLength = 0;
 
   /** Throws when the tunnel has no descriptor with offloads; the portable pump then serves. */
   constructor(options: OffloadPumpOptions) {
     const { device, tunnel, resolver, clock, log, onClosed, kernel } = options;
     const { tun } = tunnel;
     if (tun === undefined || !tun.offload) throw new Error('the tunnel device has no segmentation offload');
-    this.#port = new DatagramPort(tunnel.sockets, this.#addresses, this.#counters, log, device.mtu);
-    this.#sender = new Sender(kernel, kernel.lane(SEND_LANE), device, this.#port, this.#counters);
+    this.#interfaceName = tun.name;
+    this.#device = device;
+    this.#port = new DatagramPort(tunnel.sockets, this.#addresses, this.#counters, log, () => device.mtu);
+    const sendLane = kernel.lane(SEND_LANE);
+    this.#sender = new Sender(kernel, sendLane, device, this.#port, this.#counters);
     const receiveLane = kernel.lane(RECEIVE_LANE);
     this.#receiver = new Receiver(kernel, receiveLane, device, clock, this.#counters, tunWriter(tun.fd));
-    this.#reader = new FrameReader(tun.fd, kernel.bytes, this.#sender.places, FRAME_BYTES);
+    this.#reader = new FrameReader(tun.fd, {
+      memory: kernel.memory.buffer,
+      at: sendLane.input,
+      bytes: sendLane.inputBytes,
+      frameBytes: FRAME_BYTES,
+      skew: FRAME_SKEW,
+    });
     this.#gateway = new Gateway({
       device,
       tunnel: this.#tunnel,
@@ -105,6 +115,7 @@ export class OffloadPump implements Pump {
     this.#reader.onClosed = (reason) => this.#tunnel.onClosed?.(reason);
     this.#reader.onFrame = (at, length) => this.#frame(at, length);
     this.#reader.start();
+    limitSuperPackets(this.#interfaceName, this.#device.mtu);
   }
 
   replaceSockets(sockets: UdpSockets): void {
@@ -131,16 +142,11 @@ export class OffloadPump implements Pump {
   }
 
   #frame(at: number, length: number): void {
-    if (this.#congestion !== undefined) {
-      this.#heldAt = at;
-      this.#heldLength = length;
-      return;
-    }
     this.#sender.frame(at, length);
     if (this.#port.congested) this.#wait();
   }
 
-  /** Reads no more until the UDP socket has room: TUN's queue then fills, and its senders slow down. */
+  /** Nothing is sent until the UDP socket has room: ring and TUN's queue then fill, and their senders slow down. */
   #wait(): void {
     this.#counters.sendWaits++;
     this.#reader.pause();
@@ -148,11 +154,7 @@ export class OffloadPump implements Pump {
       if (this.#port.congested) return;
       clearInterval(this.#congestion);
       this.#congestion = undefined;
-      const held = this.#heldLength;
-      this.#heldLength = 0;
-      if (held > 0) this.#frame(this.#heldAt, held);
-      // Reading begins again when the held frame did not fill the socket anew.
-      if (this.#congestion === undefined) this.#reader.resume();
+      this.#reader.resume();
     }, CONGESTION_POLL);
   }
 }

@@ -10,15 +10,13 @@ import type { OffloadCounters } from './counters.js';
 /** The largest IP packet. */
 const MAX_PACKET = 65_535;
 export const FRAME_BYTES = MAX_PACKET + VNET_BYTES;
-/** From one frame's place to the next, and the first: a packet begins on a multiple of 16. */
-const PLACE_BYTES = 0x10100;
-const FIRST_PLACE = 16 - VNET_BYTES;
+/** Where in its first 16 bytes a frame begins, so that its packet is aligned. */
+export const FRAME_SKEW = 16 - VNET_BYTES;
 
 /** What the sender needs of the {@link DatagramPort}. */
 export interface RunPort {
   /** Bytes of earlier runs are still in use; no run may be made. */
   readonly congested: boolean;
-  followMtu(mtu: number): void;
   sendRun(
     bytes: Uint8Array,
     at: number,
@@ -31,8 +29,6 @@ export interface RunPort {
 }
 
 export class Sender {
-  /** Where frames are read to, in turn. */
-  readonly places: readonly [number, number];
   readonly #kernel: Kernel;
   readonly #lane: Lane;
   readonly #device: Device;
@@ -47,7 +43,6 @@ export class Sender {
     this.#device = device;
     this.#port = port;
     this.#counters = counters;
-    this.places = [lane.input + FIRST_PLACE, lane.input + FIRST_PLACE + PLACE_BYTES];
   }
 
   /** Cuts, seals and sends one frame. */
@@ -85,7 +80,6 @@ export class Sender {
     const { bytes } = this.#kernel;
     const { mtu } = this.#device;
     const port = this.#port;
-    port.followMtu(mtu);
     if (!keypair.takeCounters(packets)) return;
     let low = keypair.takenLow;
     let high = keypair.takenHigh;
