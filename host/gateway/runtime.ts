@@ -149,6 +149,8 @@ export class RunningGateway {
       log,
       onClosed: (reason) => this.leave(reason),
     });
+    // PreDown hooks still have the tunnel; after them the pump goes before what it works on.
+    tunnel.onDown = () => this.pump?.stop();
     this.pump.start();
     if (config) applyConfig(device, config, undefined, resolved);
     this.config = config;

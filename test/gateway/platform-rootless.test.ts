@@ -179,8 +179,8 @@ function suite(): void {
     expect(await get(second, '/over-ipv6', randomBytes(300_000))).toBe('/over-ipv6 300000');
 
     expect(client.event('mode')).toMatchObject({ mode: 'rootless' });
-    expect(await client.stop()).toBe(0);
-    expect(await server.stop('SIGINT')).toBe(0);
+    expect(await client.stop(), client.output).toBe(0);
+    expect(await server.stop('SIGINT'), server.output).toBe(0);
   });
 
   it('carries UDP both ways and finds every source back', async () => {

@@ -1,8 +1,9 @@
 import { closeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Prefix } from '../../../src/packet/address.js';
 import { formatAddress } from '../../../src/packet/address.js';
 import type { PacketDevice, Resolver } from '../../../src/ports.js';
-import { EXIT, GatewayError } from '../errors.js';
+import { EXIT, GatewayError, messageOf } from '../errors.js';
 import type { TunDescriptor } from '../offload/tun-open.js';
 import { DEFAULT_FORWARD_LIMITS, type ForwardLimits } from './forward-limits.js';
 import { exposeRules, forwardRule, ruleText } from './forward-rule.js';
@@ -13,6 +14,9 @@ import { systemPing } from './ping.js';
 import type { Outside, Tunnel, TunnelMode, TunnelRequest, UdpSockets } from './tunnel.js';
 import { closeUdpSockets, markUdpSockets } from './udp-sockets.js';
 import type { UndoList } from './undo.js';
+
+/** Longest that stopping the pump may hold up the rest, in ms: the interface might be gone by another hand. */
+const PUMP_PATIENCE = 2_000;
 
 /** A tunnel over a TUN interface: in the namespace we were started in, or in one of our own. */
 export class InterfaceTunnel implements Tunnel {
@@ -25,6 +29,7 @@ export class InterfaceTunnel implements Tunnel {
   mtu = DEFAULT_MTU;
   sockets: UdpSockets;
   onMtu: ((mtu: number) => void) | undefined;
+  onDown: (() => void | Promise<void>) | undefined;
 
   private readonly request: TunnelRequest;
   private readonly outside: Outside;
@@ -118,9 +123,13 @@ export class InterfaceTunnel implements Tunnel {
     this.outside.close();
     this.undo.run();
     process.off('exit', this.onExit);
+    // The reader, woken by the deletion, has its turn before the descriptor's number can become another file's.
+    try {
+      await Promise.race([this.onDown?.(), sleep(PUMP_PATIENCE, undefined, { ref: false })]);
+    } catch (error) {
+      this.request.log.write('warn', 'pump-not-stopped', { reason: messageOf(error) });
+    }
     closeUdpSockets(this.sockets);
-    // The reader that the deleted interface woke gets its turn before the descriptor's number can be another's.
-    await new Promise((resolve) => setImmediate(resolve));
     closeSync(this.tun.fd);
   }
 

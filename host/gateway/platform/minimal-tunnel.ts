@@ -44,6 +44,7 @@ class MinimalTunnel implements Tunnel {
   readonly resolver: Resolver;
   sockets: UdpSockets;
   onMtu: ((mtu: number) => void) | undefined;
+  onDown: (() => void | Promise<void>) | undefined;
 
   private readonly request: TunnelRequest;
   private readonly outside: Outside;
@@ -108,6 +109,7 @@ class MinimalTunnel implements Tunnel {
   async close(): Promise<void> {
     for (const forwarder of this.forwarders.splice(0)) forwarder.close();
     this.outside.close();
+    await this.onDown?.();
     this.device.close();
     closeUdpSockets(this.sockets);
   }

@@ -116,6 +116,11 @@ export interface Tunnel {
   readonly resolver: Resolver;
   /** Called when somebody changes the interface's MTU. */
   onMtu: ((mtu: number) => void) | undefined;
+  /**
+   * Called by `close` when the interface is gone, before descriptor and sockets are closed: the place to stop the pump,
+   * which then finds neither closed under its hands.
+   */
+  onDown: (() => void | Promise<void>) | undefined;
 
   /**
    * Everything after "packets can flow": addresses, MTU, link up, DNS, routes, forwards, PostUp. Rejects with a
