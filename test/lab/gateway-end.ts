@@ -6,13 +6,16 @@ import { TunnelEnd } from './tunnel-end.js';
 import { until } from './wait.js';
 
 export const PROGRAM = fileURLToPath(new URL('../../dist/cloudbridge-gateway.js', import.meta.url));
+/** What `npm run build:xs` makes. */
+export const XS_PROGRAM = fileURLToPath(new URL('../../dist/xs/linux/cloudbridge-gateway', import.meta.url));
 
 /**
- * The words that start a gateway. GATEWAY_ENGINE is `node` (the default) or a command with `{config}` and `{name}`
+ * The words that start a gateway. GATEWAY_ENGINE is `node` (the default), `xs`, or a command with `{config}` and `{name}`
  * in it, such as `/opt/gateway-xs up {config} --name {name}`; GATEWAY_TIER picks a tier of the Node host.
  */
 export function gatewayCommand(config: string, name: string): string[] {
   const engine = process.env.GATEWAY_ENGINE ?? 'node';
+  if (engine === 'xs') return [XS_PROGRAM, 'up', config, '--name', name];
   if (engine !== 'node')
     return engine.split(' ').map((word) => word.replace('{config}', config).replace('{name}', name));
   const tier = process.env.GATEWAY_TIER;

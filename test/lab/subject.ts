@@ -1,4 +1,4 @@
-import { GatewayEnd, PROGRAM } from './gateway-end.js';
+import { GatewayEnd, PROGRAM, XS_PROGRAM } from './gateway-end.js';
 import type { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
 import { IP, NFT, PING, type Requirement, WG, WIREGUARD_GO } from './requirements.js';
@@ -14,18 +14,15 @@ export const NODE_SOCKETS =
   (process.env.GATEWAY_ENGINE ?? 'node') === 'node' &&
   ['auto', 'portable', 't0'].includes(process.env.GATEWAY_TIER ?? 'auto');
 
-const NODE_ENGINE = (process.env.GATEWAY_ENGINE ?? 'node') === 'node';
+/** What the subject is started from; a command given in full is its giver's business. */
+function programs(): readonly Requirement[] {
+  if (CONTROL) return [];
+  const engine = process.env.GATEWAY_ENGINE ?? 'node';
+  return engine === 'node' ? [{ file: PROGRAM }] : engine === 'xs' ? [{ file: XS_PROGRAM }] : [];
+}
 
 /** What every lab test needs. */
-export const NEEDS: readonly Requirement[] = [
-  'root',
-  IP,
-  NFT,
-  PING,
-  WG,
-  WIREGUARD_GO,
-  ...(CONTROL || !NODE_ENGINE ? [] : [{ file: PROGRAM }]),
-];
+export const NEEDS: readonly Requirement[] = ['root', IP, NFT, PING, WG, WIREGUARD_GO, ...programs()];
 
 export const SUBJECT = CONTROL ? 'wireguard-go (control group)' : 'the gateway';
 

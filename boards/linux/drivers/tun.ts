@@ -25,7 +25,15 @@ export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
   readBatch(into: Batch): number {
     if (!this.#open) return 0;
     const { bytes, offset, length, endpoints, slotSize, capacity } = into;
-    const count = this.#readNative(bytes, offset.buffer, length.buffer, endpoints, slotSize, into.start(0), capacity);
+    const count = this.#readNative(
+      bytes,
+      offset.buffer,
+      length.buffer,
+      endpoints,
+      slotSize,
+      into.start(0),
+      capacity,
+    );
     if (count < 0) {
       this.#gone(errorText(-count));
       return 0;
@@ -37,7 +45,15 @@ export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
   writeBatch(from: Batch): void {
     if (!this.#open) return;
     const { bytes, offset, length, endpoints, slotSize, count } = from;
-    this.dropped += this.#writeNative(bytes, offset.buffer, length.buffer, endpoints, slotSize, from.start(0), count);
+    this.dropped += this.#writeNative(
+      bytes,
+      offset.buffer,
+      length.buffer,
+      endpoints,
+      slotSize,
+      from.start(0),
+      count,
+    );
   }
 
   close(): void {

@@ -43,7 +43,15 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
   receiveBatch(into: Batch): number {
     if (!this.#open) return 0;
     const { bytes, offset, length, endpoints, slotSize, capacity } = into;
-    into.count = this.#receiveNative(bytes, offset.buffer, length.buffer, endpoints, slotSize, into.start(0), capacity);
+    into.count = this.#receiveNative(
+      bytes,
+      offset.buffer,
+      length.buffer,
+      endpoints,
+      slotSize,
+      into.start(0),
+      capacity,
+    );
     return into.count;
   }
 
