@@ -128,6 +128,10 @@ export class ControlSession {
     return this.#routes[this.#route];
   }
 
+  get routes(): readonly Route[] {
+    return this.#routes;
+  }
+
   /** The control lamp: acknowledged lately. */
   get healthy(): boolean {
     const age = this.#options.clock.monotonic() - this.lastAcknowledged;
@@ -160,6 +164,19 @@ export class ControlSession {
     this.#heartbeat = seconds * 1000;
   }
 
+  /** Ends the connection and makes another at once. */
+  reconnect(reason: string): void {
+    if (this.#state === 'stopped') return;
+    if (this.#state === 'live') this.send('bye', { reason });
+    this.#dropLink();
+    this.#wait(this.#options.random() * 1000, reason);
+  }
+
+  /** There is something to tell: beats now instead of at its time. */
+  beatSoon(): void {
+    if (this.#state === 'live') this.#heartbeatAt = this.#options.clock.monotonic();
+  }
+
   /** The network changed (another interface, address or uplink): try now instead of at the end of the backoff. */
   networkChanged(): void {
     if (this.#state === 'waiting') {
@@ -180,8 +197,9 @@ export class ControlSession {
   /** Monotonic ms at which `advance` should be called. */
   nextDeadline(): number {
     if (this.#state !== 'live') return this.#deadline;
-    const ack = this.#pending ? this.#pending.sentAt + this.timing.ackTimeout : Number.POSITIVE_INFINITY;
-    return Math.min(this.#heartbeatAt, ack, this.#lastReceived + this.#readTimeout());
+    // One heartbeat at a time: while one is unanswered the next is not due.
+    const due = this.#pending ? this.#pending.sentAt + this.timing.ackTimeout : this.#heartbeatAt;
+    return Math.min(due, this.#lastReceived + this.#readTimeout());
   }
 
   advance(): void {
