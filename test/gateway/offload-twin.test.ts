@@ -274,3 +274,107 @@ describe('receiving', () => {
     expect(b.device.counters.keepalivesReceived).toBe(1);
   });
 });
+
+describe('a merged buffer with forged datagrams in it', () => {
+  const SIZE = 1200;
+  /** A fresh receiver and `count` datagrams of `SIZE` bytes for it; one buffer of good ones first when `warm`. */
+  function scene(count: number, warm: boolean) {
+    const { a, b, kernel } = established(21, true);
+    const receiver = new FastReceiver(kernel, b);
+    const packet = A_TO_B(SIZE - 32 - 20);
+    const make = (n: number): Uint8Array[] =>
+      Array.from({ length: n }, () => portableSend(a, vnetFrame({}, packet))).flat();
+    if (warm) receiver.buffer(make(3), a.address);
+    receiver.flush();
+    receiver.frames.length = 0;
+    const good = make(count);
+    expect(good.every((one) => one.length === SIZE)).toBe(true);
+    return { a, b, receiver, good };
+  }
+
+  /** What somebody who sees the traffic, but has no key, may put between: always of the merged length. */
+  const forgeries: [name: string, forge: (good: Uint8Array) => Uint8Array][] = [
+    ['noise', () => new Seeded(5).bytes(SIZE)],
+    ['zeros', () => new Uint8Array(SIZE)],
+    ['a message with a wrong tag', (good) => good.map((byte, i) => (i === SIZE - 1 ? byte ^ 1 : byte))],
+    ['another receiver index', (good) => good.map((byte, i) => (i === 5 ? byte ^ 1 : byte))],
+    ['beginnings of messages everywhere', (good) => good.map((byte, i) => (i < 32 ? byte : good[i % 32]!))],
+    ['one false beginning', (good) => good.map((byte, i) => (i >= 400 && i < 416 ? good[i - 400]! : byte))],
+    ['an initiation’s type', (good) => good.map((byte, i) => (i === 0 ? 1 : byte))],
+  ];
+
+  describe.each([true, false])('(a length known from before: %s)', (warm) => {
+    it.each(forgeries)('%s in any place costs only itself', (_name, forge) => {
+      for (const place of [0, 1, 2, 7, 11]) {
+        const { a, receiver, good } = scene(12, warm);
+        receiver.buffer(
+          good.map((one, i) => (i === place ? forge(one) : one)),
+          a.address,
+        );
+        receiver.flush();
+        expect(receiver.packets.length, `place ${place}`).toBe(11);
+      }
+    });
+
+    it('several of them cost only themselves', () => {
+      for (const places of [
+        [0, 1],
+        [1, 3, 5, 7],
+        [0, 4, 5, 6, 11],
+      ]) {
+        const { a, receiver, good } = scene(12, warm);
+        const forge = forgeries[0]![1];
+        receiver.buffer(
+          good.map((one, i) => (places.includes(i) ? forge(one) : one)),
+          a.address,
+        );
+        receiver.flush();
+        expect(receiver.packets.length, places.join(' ')).toBe(12 - places.length);
+      }
+    });
+
+    it('a shorter end without a beginning costs only itself', () => {
+      for (const length of [1, 3, 17, 100, 1199]) {
+        for (const count of [1, 2, 5]) {
+          const { a, receiver, good } = scene(count, warm);
+          receiver.buffer([...good, new Uint8Array(length).fill(0xee)], a.address);
+          receiver.flush();
+          expect(receiver.packets.length, `${count} and ${length} bytes`).toBe(count);
+        }
+      }
+    });
+  });
+
+  it('made of nothing else is dropped whole', () => {
+    const { a, b, receiver, good } = scene(50, true);
+    const [, forge] = forgeries[4]!;
+    const before = b.peer.rxBytes;
+    receiver.buffer(good.map(forge), a.address);
+    receiver.flush();
+    expect(receiver.packets.length).toBe(0);
+    expect(receiver.counters.strideUnknown).toBe(1);
+    expect(b.peer.rxBytes).toBe(before);
+    // And the true ones are still welcome.
+    receiver.buffer(good, a.address);
+    receiver.flush();
+    expect(receiver.packets.length).toBe(50);
+  });
+
+  it('ends with every length that UDP can bring, without a crash', () => {
+    const { a, receiver, good } = scene(1, false);
+    const random = new Seeded(77);
+    for (const length of [0, 1, 3, 4, 15, 31, 32, 33, 63, 64, 65, 91, 92, 147, 148, 149, 65_507, 65_535]) {
+      for (const type of [0, 1, 2, 3, 4, 5]) {
+        const bytes = random.bytes(length);
+        bytes.set(good[0]!.subarray(0, Math.min(16, length)));
+        if (length > 0) bytes[0] = type;
+        receiver.buffer([bytes], a.address);
+      }
+    }
+    receiver.flush();
+    expect(receiver.packets.length).toBe(0);
+    receiver.buffer(good, a.address);
+    receiver.flush();
+    expect(receiver.packets.length).toBe(1);
+  });
+});

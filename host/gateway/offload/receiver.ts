@@ -162,11 +162,9 @@ export class Receiver {
   /** Takes the buffer apart. */
   #take(at: number, length: number): void {
     const fixed = fixedLength(readU32(this.#kernel.bytes, at));
-    if (fixed !== 0) {
-      // Handshake messages have one length, so a merged buffer of them shows its stride. No message is as short as
-      // what is left over here: this was one datagram, of a wrong size.
-      const left = length % fixed;
-      this.#pass(at, length, left > 0 && left < DATA_MIN_BYTES ? length : fixed);
+    if (fixed !== 0 && this.#allMessages(at, length, fixed)) {
+      // Handshake messages have one length, so a merged buffer of them shows its stride.
+      this.#pass(at, length, fixed);
       this.#settle();
       return;
     }
@@ -179,6 +177,14 @@ export class Receiver {
     }
     this.#counters.coalescedBuffers++;
     this.#takeCoalesced(at, length, first);
+  }
+
+  /** True when every part of this length, and what is left over, has the size of its type. */
+  #allMessages(at: number, length: number, stride: number): boolean {
+    for (let done = 0; done < length; done += stride) {
+      if (messageType(this.#kernel.bytes, at + done, Math.min(stride, length - done)) === 0) return false;
+    }
+    return true;
   }
 
   /**
