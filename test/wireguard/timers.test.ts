@@ -106,6 +106,44 @@ describe('an unanswered initiation', () => {
     expect(a.peer.state).toBe('handshaking');
   });
 
+  it('has the whole time again whenever there is something to send', () => {
+    const { world, a } = pair();
+    world.passes = () => false;
+    const sent: Datagram[] = [];
+    // Between two retransmissions, so that it is the timer that sends them.
+    for (let i = 0; i < 60; i++) {
+      a.send(A_TO_B());
+      sent.push(...world.run(7_000));
+    }
+    expect(a.peer.state).toBe('handshaking');
+    for (const gap of gapsOf(sent)) expect(gap).toBeLessThanOrEqual(5_334);
+    expect(sent.length).toBeGreaterThan(420 / 5.334 - 1);
+  });
+
+  it('is sent again though we answered the peer meanwhile and that came to nothing', () => {
+    const { world, a, b } = pair();
+    a.send(A_TO_B());
+    a.take();
+    world.run(3_000);
+    b.peer.initiate(false);
+    world.passes = from(b);
+    const answered = world.exchange();
+    expect(ofType(answered, RESPONSE, a).length).toBe(1);
+    world.passes = () => false;
+    b.device.close();
+    const sent = ofType(world.run(600_000), INITIATION, a);
+    expect(sent.length).toBeGreaterThanOrEqual(17);
+    expect(a.peer.state).toBe('failed');
+  });
+
+  it('is forgotten in the end: nothing of it is kept', () => {
+    const { world, a } = pair();
+    world.passes = () => false;
+    a.send(A_TO_B());
+    world.run(102_000 + 540_000);
+    expect(a.device.indicesInUse).toBe(0);
+  });
+
   it('asks for the endpoint name again every third time, also under traffic', () => {
     for (const traffic of [false, true]) {
       const { world, a } = pair();
@@ -224,6 +262,38 @@ describe('handshakes', () => {
         expect(node.peer.reason).toBe('confirmed');
       }
     }
+  });
+
+  it('follow 15 s after the first packet that nobody answered, though more are sent', () => {
+    const { world, a } = established();
+    world.run(20_000);
+    world.passes = from(a);
+    const start = world.clock.monotonic();
+    const sent: Datagram[] = [];
+    for (let i = 0; i < 20; i++) {
+      a.send(A_TO_B());
+      sent.push(...world.run(1_000));
+    }
+    const [initiation] = ofType(sent, INITIATION, a);
+    expect(initiation.at - start).toBeGreaterThanOrEqual(15_000);
+    expect(initiation.at - start).toBeLessThanOrEqual(15_334);
+  });
+
+  it('that follow a packet received are sent again by the timer, not by every packet', () => {
+    const gaps: number[] = [];
+    for (let seed = 1; seed <= 10; seed++) {
+      const { world, b, a, since } = established(seed);
+      world.passes = from(b);
+      until(world, since + 166_000);
+      const sent: Datagram[] = [];
+      for (let i = 0; i < 60; i++) {
+        b.send(B_TO_A());
+        sent.push(...world.run(100));
+      }
+      gaps.push(...gapsOf(ofType(sent, INITIATION, a)));
+    }
+    expect(gaps.length).toBe(10);
+    expect(Math.max(...gaps)).toBeGreaterThan(5_150);
   });
 
   it('do not follow when anything was heard in time', () => {
