@@ -99,8 +99,9 @@ describe('settings under commit-confirm', () => {
           next = Math.max(next, (data.revision as number) + 1);
         }
         if (type === 'heartbeat' && next <= 4) {
-          const poison = next === 3 ? { control: ['wss://nowhere.example/ws'] } : {};
-          server.say('configuration', proposal(next, { mtu: 1280 + next, ...poison }));
+          const settings: RecordValue = { mtu: 1280 + next };
+          if (next === 3) settings.control = ['wss://nowhere.example/ws'];
+          server.say('configuration', proposal(next, settings));
         }
       };
       server.unreachable.add('nowhere.example');
