@@ -15,6 +15,7 @@ import {
 } from './inner-protocol.js';
 import { type Listener, releaseListener } from './listener.js';
 import type { ModeChoice, Outside, UdpSockets } from './tunnel.js';
+import { sendAtOnce } from './udp-sockets.js';
 
 /** Milliseconds to leave in order after the outer process is gone. */
 const LEAVE_TIME = 5_000;
@@ -75,8 +76,12 @@ class OuterLine implements Outside {
     const bound = first.value as BoundUdp;
     const second = bound.hasIpv6 ? await this.ask({ kind: 'take-udp6' }) : undefined;
     const sockets = [first.handle as UdpSocket | undefined, second?.handle as UdpSocket | undefined];
-    // ICMP errors surface here; without a listener they would end the process.
-    for (const socket of sockets) socket?.on('error', () => {});
+    for (const socket of sockets) {
+      if (socket === undefined) continue;
+      // ICMP errors surface here; without a listener they would end the process.
+      socket.on('error', () => {});
+      sendAtOnce(socket);
+    }
     return { port: bound.port, v4: sockets[0], v6: sockets[1] };
   }
 

@@ -164,3 +164,27 @@ function readTable(path: string): string[] {
     return [];
   }
 }
+
+/** The part of Node's own state of a socket that turns a destination into an address. */
+interface SocketState {
+  readonly handle?: { lookup?: (address: string, done: (error: null, address: string) => void) => void };
+}
+
+/**
+ * A socket that came from another process has Node's own name look-up, which answers a turn later even for a literal
+ * address. Until then the bytes must stay as they are, and data planes use them again at once. So the look-up is
+ * replaced as `bind` does it for a socket made here; where Node keeps it elsewhere the bytes are copied.
+ */
+export function sendAtOnce(socket: Socket): void {
+  const states = socket as unknown as Record<symbol, SocketState | undefined>;
+  for (const symbol of Object.getOwnPropertySymbols(socket)) {
+    const handle = states[symbol]?.handle;
+    if (typeof handle?.lookup !== 'function') continue;
+    handle.lookup = (address, done) => done(null, address);
+    return;
+  }
+  const send = socket.send.bind(socket) as (...words: unknown[]) => void;
+  const sendCopy = (bytes: Uint8Array, at: number, length: number, ...rest: unknown[]) =>
+    send(Buffer.from(bytes.subarray(at, at + length)), 0, length, ...rest);
+  socket.send = sendCopy as Socket['send'];
+}
