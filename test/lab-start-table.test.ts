@@ -10,6 +10,7 @@ const VIEW: LabView = {
       address: '10.88.0.1',
       mode: 'rootless',
       modeReason: 'own namespaces',
+      tier: 't0',
       peers: [
         {
           label: 'gateway 2',
@@ -38,6 +39,7 @@ const VIEW: LabView = {
       ],
     },
   ],
+  silent: [],
   pings: [{ from: 1, to: 2, sent: 3, answered: 3, milliseconds: 0.74, detail: 'echo reply' }],
   requests: [
     { from: 2, to: 1, sent: 5, answered: 4, milliseconds: undefined, detail: 'no answer within 2000 ms' },
@@ -46,7 +48,7 @@ const VIEW: LabView = {
 
 test('every column the newcomer is promised is there', () => {
   const lines = renderTable(VIEW, 200, false);
-  expect(lines[0]).toBe('1 gateways, 1 min 5 s. Mode rootless: own namespaces');
+  expect(lines[0]).toBe('1 gateways, 1 min 5 s. Tier t0, mode rootless: own namespaces');
   expect(lines[2]).toMatch(
     /^gateway +peer +transport +handshake +round trip +ping +received +sent +state: reason$/,
   );
@@ -80,8 +82,19 @@ test('colour changes nothing but the colour', () => {
 });
 
 test('a lab in which nobody answers says so', () => {
-  const lines = renderTable({ seconds: 1, gateways: [], pings: [], requests: [] }, 80, false);
+  const lines = renderTable(
+    {
+      seconds: 1,
+      gateways: [],
+      silent: [{ number: 1, reason: 'exit code 1: no memory' }],
+      pings: [],
+      requests: [],
+    },
+    80,
+    false,
+  );
   expect(lines[0]).toContain('None answers yet');
+  expect(lines).toContain('1 does not answer: exit code 1: no memory');
 });
 
 test('durations and amounts', () => {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { uapiDirectory } from '../host/gateway/uapi-path.js';
 import type { RoundReport } from '../host/lab/round.js';
 import { freePorts, requestPage } from '../host/lab/services.js';
@@ -16,6 +16,8 @@ const LIMIT = 90_000;
 /** The lab as a process, leader of its own group as a terminal's foreground job is. */
 class LabRun {
   readonly child: ChildProcess;
+  /** Where the lab makes its folder. */
+  readonly directory = mkdtempSync(join(tmpdir(), 'lab-start-'));
   output = '';
   errors = '';
   readonly ended: Promise<number | null>;
@@ -23,6 +25,7 @@ class LabRun {
   constructor(...options: string[]) {
     this.child = spawn(process.execPath, [PROGRAM, ...options], {
       detached: true,
+      env: { ...process.env, TMPDIR: this.directory },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -42,33 +45,33 @@ class LabRun {
     }
   }
 
-  /** The folder that the lab made, from what it prints about it. */
+  /** The folder that the lab made. */
   get folder(): string {
-    return /\S+\/cloudbridge-lab-\w+/.exec(this.output)?.[0] ?? '';
+    return join(this.directory, readdirSync(this.directory)[0]);
+  }
+
+  expectNothingLeft(): void {
+    expect(processesIn(this.directory)).toEqual([]);
+    expect(readdirSync(this.directory)).toEqual([]);
+    const sockets = existsSync(uapiDirectory()) ? readdirSync(uapiDirectory()) : [];
+    const tag = `-${this.child.pid?.toString(36)}.sock`;
+    expect(sockets.filter((name) => name.endsWith(tag))).toEqual([]);
   }
 }
 
-/** Processes that live in the folder of a lab: its gateways, whichever namespace they are in. */
-function gateways(): string[] {
+/** Processes that live in a folder below `directory`, whichever namespace they are in: gateways of a lab there. */
+function processesIn(directory: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
-        const folder = /cloudbridge-lab-\w+/.exec(readlinkSync(`/proc/${pid}/cwd`));
-        return folder === null ? [] : [`${folder[0]} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8')}`];
+        const folder = readlinkSync(`/proc/${pid}/cwd`);
+        if (!folder.startsWith(`${directory}/`)) return [];
+        return [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')];
       } catch {
         return []; // ended while we looked, or of another user
       }
     });
-}
-
-function labFolders(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('cloudbridge-lab-'));
-}
-
-function sockets(): string[] {
-  const directory = uapiDirectory();
-  return existsSync(directory) ? readdirSync(directory).filter((name) => /^lab\d/.test(name)) : [];
 }
 
 /** Where this machine's UDP sockets of a port are bound, as /proc writes addresses (127.0.0.1 is 0100007F). */
@@ -84,27 +87,17 @@ function boundAddresses(port: number): string[] {
 }
 
 describe('npm start', () => {
-  // Somebody may be running a lab of their own.
-  let before = { folders: [''], sockets: [''], gateways: [''] };
   let run: LabRun | undefined;
 
-  beforeEach(() => {
-    before = { folders: labFolders(), sockets: sockets(), gateways: gateways() };
-  });
-
   afterEach(async () => {
-    if (run && run.child.exitCode === null && run.child.signalCode === null) {
+    if (run === undefined) return;
+    if (run.child.exitCode === null && run.child.signalCode === null) {
       run.child.kill('SIGTERM');
       await run.ended;
     }
+    rmSync(run.directory, { recursive: true });
     run = undefined;
   });
-
-  function expectNothingLeft(): void {
-    expect(gateways().filter((line) => !before.gateways.includes(line))).toEqual([]);
-    expect(labFolders().filter((name) => !before.folders.includes(name))).toEqual([]);
-    expect(sockets().filter((name) => !before.sockets.includes(name))).toEqual([]);
-  }
 
   test('--once --json: every handshake, ping and request, and exit code 0', { timeout: LIMIT }, async () => {
     run = new LabRun('--once', '--json');
@@ -142,7 +135,7 @@ describe('npm start', () => {
       expect(report.mode).toBe('minimal');
       expect(report.notes.join()).toMatch(/no TCP/);
     }
-    expectNothingLeft();
+    run.expectNothingLeft();
   });
 
   test('minimal mode: pings and a UDP request, where there are no namespaces', {
@@ -157,7 +150,7 @@ describe('npm start', () => {
       ...['udp-echo: UDP echo', 'udp-echo: UDP echo'],
     ]);
     expect(report.notes.join()).toMatch(/no TCP/);
-    expectNothingLeft();
+    run.expectNothingLeft();
   });
 
   test('Ctrl-C in the live table leaves nothing behind', { timeout: LIMIT }, async () => {
@@ -168,11 +161,11 @@ describe('npm start', () => {
     expect(guest).toMatch(/^\[Interface\]\nPrivateKey = \S{44}\nAddress = 10\.88\.0\.250\/32$/m);
     expect(guest).toMatch(/^Endpoint = 127\.0\.0\.1:\d+$/m);
     expect(basename(run.folder)).toMatch(/^cloudbridge-lab-/);
-    expect(gateways().length).toBeGreaterThanOrEqual(3);
+    expect(processesIn(run.directory).length).toBeGreaterThanOrEqual(3);
     // To the whole group, as the terminal does it: lab and gateways at once.
     process.kill(-(run.child.pid ?? Number.NaN), 'SIGINT');
     expect(await run.ended, run.errors).toBe(0);
-    expectNothingLeft();
+    run.expectNothingLeft();
   });
 
   test('guest.conf lets another client in, through loopback only', { timeout: LIMIT }, async () => {
@@ -214,7 +207,7 @@ describe('npm start', () => {
     }
     run.child.kill('SIGTERM');
     expect(await run.ended, run.errors).toBe(0);
-    expectNothingLeft();
+    run.expectNothingLeft();
   });
 
   test('SIGTERM to the lab alone takes the gateways with it', { timeout: LIMIT }, async () => {
@@ -222,7 +215,7 @@ describe('npm start', () => {
     await run.until(/gateway 4 .* established/);
     run.child.kill('SIGTERM');
     expect(await run.ended, run.errors).toBe(0);
-    expectNothingLeft();
+    run.expectNothingLeft();
   });
 
   test('--keep keeps configurations and logs, for their owner only', { timeout: LIMIT }, async () => {
@@ -230,15 +223,11 @@ describe('npm start', () => {
     expect(await run.ended, run.output + run.errors).toBe(0);
     expect(run.output).toMatch(/All came within/);
     const folder = /Kept.*: (\S+)$/m.exec(run.errors)?.[1] ?? '';
-    expect(folder).toContain(join(tmpdir(), 'cloudbridge-lab-'));
-    try {
-      expect(statSync(folder).mode & 0o777).toBe(0o700);
-      const files = readdirSync(folder).filter((name) => name.endsWith('.conf'));
-      expect(files).toHaveLength(3);
-      for (const name of files) expect(statSync(join(folder, name)).mode & 0o077).toBe(0);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    expect(folder).toBe(run.folder);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    const files = readdirSync(folder).filter((name) => name.endsWith('.conf'));
+    expect(files).toHaveLength(3);
+    for (const name of files) expect(statSync(join(folder, name)).mode & 0o077).toBe(0);
   });
 
   test('--once gives up in time and says what is missing', { timeout: LIMIT }, async () => {
@@ -248,7 +237,7 @@ describe('npm start', () => {
     const report = JSON.parse(run.output) as RoundReport;
     expect(code).toBe(report.ok ? 0 : 1);
     expect(report.ok).toBe(report.missing.length === 0);
-    expectNothingLeft();
+    run.expectNothingLeft();
   });
 
   test.each([
@@ -261,6 +250,6 @@ describe('npm start', () => {
     run = new LabRun(...words.filter((word) => word !== ''));
     expect(await run.ended).toBe(2);
     expect(run.errors).toMatch(/^error: /);
-    expectNothingLeft();
+    run.expectNothingLeft();
   });
 });

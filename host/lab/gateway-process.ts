@@ -25,13 +25,14 @@ export interface GatewayFiles {
 /** One gateway of the lab: a process of its own, known by nothing but its configuration and its status. */
 export class GatewayProcess {
   readonly plan: GatewayPlan;
-  /** Settles when the process is gone, with its exit code or signal. */
-  readonly exited: Promise<string>;
+  /** Settles when the process is gone. */
+  readonly exited: Promise<void>;
 
   private readonly child: ChildProcess;
   private readonly network: NetworkPlan;
   private readonly logFile: string;
-  private running = true;
+  /** Exit code or signal, once it has ended. */
+  private end: string | undefined;
 
   constructor(plan: GatewayPlan, network: NetworkPlan, files: GatewayFiles, options: readonly string[]) {
     this.plan = plan;
@@ -49,14 +50,14 @@ export class GatewayProcess {
     });
     closeSync(log);
     this.exited = new Promise((resolve) => {
-      this.child.once('error', (error) => {
-        this.running = false;
-        resolve(error.message);
-      });
-      this.child.once('exit', (code, signal) => {
-        this.running = false;
-        resolve(signal === null ? `exit code ${code}` : `signal ${signal}`);
-      });
+      const finish = (how: string) => {
+        this.end = how;
+        resolve();
+      };
+      this.child.once('error', (error) => finish(error.message));
+      this.child.once('exit', (code, signal) =>
+        finish(signal === null ? `exit code ${code}` : `signal ${signal}`),
+      );
     });
   }
 
@@ -65,16 +66,17 @@ export class GatewayProcess {
     for (;;) {
       const view = await this.status();
       if (view !== undefined) return view;
-      if (!this.running)
-        throw new Error(`${this.plan.name} ended with ${await this.exited}: ${this.lastWords()}`);
-      if (signal.aborted) throw new Error(`${this.plan.name} did not start in time: ${this.lastWords()}`);
+      if (this.end !== undefined)
+        throw new Error(`gateway ${this.plan.number} is not up: ${this.lastWords()}`);
+      if (signal.aborted)
+        throw new Error(`gateway ${this.plan.number} is not up in time: ${this.lastWords()}`);
       await sleep(READY_POLL);
     }
   }
 
   /** The gateway's own view of itself, or `undefined` while it does not answer. */
   async status(): Promise<GatewayView | undefined> {
-    if (!this.running) return undefined;
+    if (this.end !== undefined) return undefined;
     try {
       const answer = await askGateway(uapiDirectory(), this.plan.name, STATUS_OPERATION);
       if (answer === undefined) return undefined;
@@ -86,7 +88,7 @@ export class GatewayProcess {
 
   /** Milliseconds until `address` answered an ICMP echo sent through the tunnel; `undefined` without an answer. */
   async ping(address: string): Promise<number | undefined> {
-    if (!this.running) return undefined;
+    if (this.end !== undefined) return undefined;
     try {
       const answer = await askGateway(uapiDirectory(), this.plan.name, `ping=${address}`);
       const time = /^round_trip_ms=([0-9.]+)$/m.exec(answer ?? '');
@@ -98,7 +100,7 @@ export class GatewayProcess {
 
   /** Ends the process as Ctrl-C does, so that it takes everything back; kills it when it does not leave. */
   async stop(): Promise<void> {
-    if (!this.running) return;
+    if (this.end !== undefined) return;
     this.child.kill('SIGTERM');
     const kill = setTimeout(() => this.child.kill('SIGKILL'), STOP_TIMEOUT);
     await this.exited;
@@ -107,12 +109,13 @@ export class GatewayProcess {
 
   /** Tells the process to end and does not wait. */
   abandon(): void {
-    if (this.running) this.child.kill('SIGTERM');
+    if (this.end === undefined) this.child.kill('SIGTERM');
   }
 
-  /** The end of the gateway's log, on one line. */
+  /** How it ended, if it has, and the end of its log, on one line. */
   lastWords(): string {
-    const lines = readFileSync(this.logFile, 'utf8').trimEnd().split('\n');
-    return lines.slice(-LAST_WORDS).join(' | ') || 'it said nothing';
+    const lines = readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-LAST_WORDS);
+    const words = lines.join(' | ') || 'it said nothing';
+    return this.end === undefined ? words : `it ended with ${this.end}: ${words}`;
   }
 }

@@ -33,6 +33,10 @@ export function writeGuest(lab: Lab, listen: boolean, code: boolean): string {
       'As it is, only a client on this machine can join (127.0.0.1); for a phone: npm start -- --listen',
     );
   }
+  const place = process.getuid?.() === 0 ? '' : `XDG_RUNTIME_DIR=${folder} `;
+  lines.push(
+    `Ask a gateway yourself: ${place}node dist/cloudbridge-gateway.js status ${network.gateways[0].name}`,
+  );
   if (lab.requestKind === 'http') lines.push(`Once joined, open ${page} through the tunnel.`);
   return `${lines.join('\n')}\n\n`;
 }

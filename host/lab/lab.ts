@@ -131,6 +131,9 @@ export class Lab {
     return {
       seconds: this.seconds,
       gateways: views.filter((view): view is GatewayView => view !== undefined),
+      silent: this.gateways
+        .filter((_, index) => views[index] === undefined)
+        .map((gateway) => ({ number: gateway.plan.number, reason: gateway.lastWords() })),
       pings: this.pings.list(),
       requests: this.requests.list(),
     };

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from './lab.js';
 import { Screen } from './screen.js';
@@ -9,20 +10,14 @@ const REFRESH_PLAIN = 5_000;
 /** Columns where there is no terminal to ask. */
 const PLAIN_WIDTH = 200;
 
-/** Prints `introduction`, then pings, asks and shows the table until told to end or `seconds` are over. */
-export async function runLive(
-  lab: Lab,
-  introduction: string,
-  told: AbortSignal,
-  seconds: number | undefined,
-): Promise<void> {
-  const limit = seconds === undefined ? [] : [AbortSignal.timeout(seconds * 1000)];
-  const end = AbortSignal.any([told, ...limit]);
+/** Prints `introduction`, then pings, asks and shows the table until `end`. */
+export async function runLive(lab: Lab, introduction: string, end: AbortSignal): Promise<void> {
+  const ended = once(end, 'abort');
   const { stdout } = process;
   stdout.write(introduction);
   const screen = stdout.isTTY ? new Screen(stdout) : undefined;
   try {
-    if (screen === undefined) await Promise.all([lab.pingAll(), lab.requestAll()]);
+    if (screen === undefined) await Promise.race([ended, Promise.all([lab.pingAll(), lab.requestAll()])]);
     while (!end.aborted) {
       const lines = renderTable(
         await lab.look(),
@@ -31,11 +26,8 @@ export async function runLive(
       );
       if (screen) screen.draw([...lines, '', 'Ctrl-C ends the lab and leaves nothing behind.']);
       else stdout.write(`${lines.join('\n')}\n\n`);
-      await Promise.all([
-        lab.pingAll(),
-        lab.requestAll(),
-        sleep(screen ? REFRESH : REFRESH_PLAIN, undefined, { signal: end }).catch(() => {}),
-      ]);
+      const pause = sleep(screen ? REFRESH : REFRESH_PLAIN, undefined, { signal: end }).catch(() => {});
+      await Promise.race([ended, Promise.all([lab.pingAll(), lab.requestAll(), pause])]);
     }
   } finally {
     screen?.close();

@@ -20,6 +20,8 @@ function untilToldToEnd(): AbortSignal {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => end.abort(name));
   }
+  // Whoever read what is printed has left (`npm start | head`).
+  process.stdout.on('error', () => end.abort('nobody reads'));
   // `npm` may be killed without passing it on.
   const parent = process.ppid;
   setInterval(() => {
@@ -28,9 +30,21 @@ function untilToldToEnd(): AbortSignal {
   return end.signal;
 }
 
+/**
+ * Aborts with `told` or after so many seconds. `AbortSignal.any` with `AbortSignal.timeout` would say it shorter, but
+ * Node 20 may collect the timeout as garbage before it fires.
+ */
+function withLimit(told: AbortSignal, seconds: number | undefined): AbortSignal {
+  if (seconds === undefined) return told;
+  const end = new AbortController();
+  told.addEventListener('abort', () => end.abort(told.reason));
+  setTimeout(() => end.abort(`${seconds} s are over`), seconds * 1000).unref();
+  if (told.aborted) end.abort(told.reason);
+  return end.signal;
+}
+
 async function once(lab: Lab, told: AbortSignal, options: LabCommandLine): Promise<RoundReport> {
-  const limit = AbortSignal.timeout((options.seconds ?? TIME_LIMIT) * 1000);
-  const signal = AbortSignal.any([told, limit]);
+  const signal = withLimit(told, options.seconds ?? TIME_LIMIT);
   try {
     await lab.ready(signal);
   } catch (error) {
@@ -51,8 +65,9 @@ async function main(): Promise<number> {
       printRound(report, options.json);
       return report.ok ? 0 : 1;
     }
-    await lab.ready(AbortSignal.any([told, AbortSignal.timeout(TIME_LIMIT * 1000)]));
-    await runLive(lab, writeGuest(lab, options.listen, process.stdout.isTTY), told, options.seconds);
+    await lab.ready(withLimit(told, TIME_LIMIT));
+    const end = withLimit(told, options.seconds);
+    await runLive(lab, writeGuest(lab, options.listen, process.stdout.isTTY), end);
     return 0;
   } catch (error) {
     if (told.aborted) return 0;

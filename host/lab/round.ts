@@ -8,6 +8,8 @@ export interface RoundReport {
   readonly ok: boolean;
   readonly mode: string;
   readonly modeReason: string;
+  /** How gateway 1 carries packets: `portable` or `t0`. */
+  readonly tier: string;
   readonly seconds: number;
   readonly gateways: readonly {
     readonly number: number;
@@ -63,7 +65,8 @@ function judge(lab: Lab, view: LabView): RoundReport {
   for (const from of gateways) {
     const seen = view.gateways.find((one) => one.number === from.number);
     if (seen === undefined) {
-      missing.push(`gateway ${from.number} does not answer`);
+      const reason = view.silent.find((one) => one.number === from.number)?.reason;
+      missing.push(`gateway ${from.number} does not answer: ${reason}`);
       continue;
     }
     for (const to of gateways) {
@@ -114,7 +117,7 @@ function judge(lab: Lab, view: LabView): RoundReport {
 
 /** The report of a lab that did not come up. */
 export function failedRound(lab: Lab, reason: string): RoundReport {
-  const nothing: LabView = { seconds: lab.seconds, gateways: [], pings: [], requests: [] };
+  const nothing: LabView = { seconds: lab.seconds, gateways: [], silent: [], pings: [], requests: [] };
   return { ok: false, ...summary(lab, nothing), links: [], requests: [], missing: [reason] };
 }
 
@@ -122,10 +125,11 @@ export function failedRound(lab: Lab, reason: string): RoundReport {
 function summary(
   lab: Lab,
   view: LabView,
-): Pick<RoundReport, 'mode' | 'modeReason' | 'seconds' | 'gateways' | 'notes'> {
+): Pick<RoundReport, 'mode' | 'modeReason' | 'tier' | 'seconds' | 'gateways' | 'notes'> {
   return {
     mode: view.gateways[0]?.mode ?? lab.mode,
     modeReason: view.gateways[0]?.modeReason ?? '',
+    tier: view.gateways[0]?.tier ?? '',
     seconds: Math.round(view.seconds * 1000) / 1000,
     gateways: lab.network.gateways.map(({ number, address, keys, port }) => ({
       number,

@@ -14,7 +14,7 @@ const INDENT = '    ';
 export function renderTable(view: LabView, width: number, colour: boolean): string[] {
   const paint = (code: number, text: string) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text);
   const first = view.gateways[0];
-  const summary = first ? `Mode ${first.mode}: ${first.modeReason}` : 'None answers yet.';
+  const summary = first ? `Tier ${first.tier}, mode ${first.mode}: ${first.modeReason}` : 'None answers yet.';
   const lines = [cut(`${view.gateways.length} gateways, ${duration(view.seconds)}. ${summary}`, width), ''];
 
   const full = tableLines(view, false);
@@ -27,6 +27,9 @@ export function renderTable(view: LabView, width: number, colour: boolean): stri
     for (const text of texts) lines.push(paint(rowColour(peer), cut(text, width)));
   }
 
+  for (const { number, reason } of view.silent) {
+    lines.push(paint(31, cut(`${number} does not answer: ${reason}`, width)));
+  }
   if (view.requests.length > 0) lines.push('');
   for (const request of view.requests) {
     const time = request.milliseconds === undefined ? '' : ` in ${milliseconds(request.milliseconds)}`;

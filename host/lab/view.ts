@@ -28,6 +28,8 @@ export interface GatewayView {
   /** `rootless`, `tun` or `minimal`, and why. */
   readonly mode: string;
   readonly modeReason: string;
+  /** How packets are carried: `portable` or `t0`. */
+  readonly tier: string;
   readonly peers: readonly PeerView[];
 }
 
@@ -47,6 +49,8 @@ export interface LabView {
   /** Seconds since the lab's start. */
   readonly seconds: number;
   readonly gateways: readonly GatewayView[];
+  /** Those that do not answer, and why as far as it is known. */
+  readonly silent: readonly { readonly number: number; readonly reason: string }[];
   readonly pings: readonly ProbeView[];
   /** Web requests (UDP requests in minimal mode). */
   readonly requests: readonly ProbeView[];
@@ -59,6 +63,7 @@ export function gatewayView(status: GatewayStatus, own: GatewayPlan, network: Ne
     address: own.address,
     mode: status.mode,
     modeReason: status.modeReason,
+    tier: status.tier,
     peers: status.peers.map((peer) => {
       const gateway = network.gateways.find((one) => one.keys.publicKey === peer.publicKey);
       return {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Prefix } from '../../../src/packet/address.js';
@@ -37,6 +38,8 @@ export class InterfaceTunnel implements Tunnel {
   private readonly undo: UndoList;
   private readonly onExit: () => void;
   private readonly limits: ForwardLimits;
+  /** Ends the pings that are under way. */
+  private readonly pings = new AbortController();
   private readonly forwarders: Forwarder[] = [];
   private readonly stopWatch: () => void;
   private mark = 0;
@@ -65,6 +68,8 @@ export class InterfaceTunnel implements Tunnel {
     this.onExit = onExit;
     this.limits = { ...DEFAULT_FORWARD_LIMITS, ...request.forwardLimits };
     this.mark = this.mode === 'rootless' ? 0 : request.settings.fwmark;
+    // Any number of pings may be under way.
+    setMaxListeners(0, this.pings.signal);
     this.stopWatch = watchMtu(tun.name, (mtu) => this.mtuChanged(mtu));
   }
 
@@ -108,7 +113,7 @@ export class InterfaceTunnel implements Tunnel {
   }
 
   ping(address: string, timeout: number): Promise<number | undefined> {
-    return systemPing(address, timeout);
+    return systemPing(address, timeout, this.pings.signal);
   }
 
   close(): Promise<void> {
@@ -117,6 +122,7 @@ export class InterfaceTunnel implements Tunnel {
   }
 
   private async takeDown(): Promise<void> {
+    this.pings.abort();
     await this.iface.preDown();
     this.stopWatch();
     for (const forwarder of this.forwarders) forwarder.close();
