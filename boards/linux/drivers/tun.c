@@ -1,4 +1,4 @@
-/* The methods of Tun (tun.ts): a TUN interface, packets without a header of the driver's (tun.rst of the kernel). */
+/* The methods of Tun (tun.ts): a TUN interface (Documentation/networking/tuntap.rst of the kernel). */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,12 @@
 
 #include "batch.h"
 #include "watch.h"
+
+/* Linux 6.2; older headers have no name for them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 typedef struct {
 	cb_watch watch;
@@ -31,14 +37,23 @@ void xs_tun_destructor(void *data)
 	free(data);
 }
 
-/* (name): makes the interface; 0 or a negative errno. */
+/* What the kernel may leave to us: checksums and the cutting of TCP, and of UDP where it knows that. */
+static int ask_offloads(int fd)
+{
+	const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	if (ioctl(fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0) return 0;
+	return ioctl(fd, TUNSETOFFLOAD, tcp);
+}
+
+/* (name, offload): makes the interface; 0 or a negative errno. */
 void xs_tun_open(xsMachine *the)
 {
 	struct ifreq request = { 0 };
+	const int offload = xsmcTest(xsArg(1));
 	xsmcToStringBuffer(xsArg(0), request.ifr_name, sizeof request.ifr_name);
-	request.ifr_flags = IFF_TUN | IFF_NO_PI;
+	request.ifr_flags = offload ? IFF_TUN | IFF_NO_PI | IFF_VNET_HDR : IFF_TUN | IFF_NO_PI;
 	const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0 || (offload && ask_offloads(fd) < 0)) {
 		xsmcSetInteger(xsResult, -errno);
 		if (fd >= 0) close(fd);
 		return;
@@ -53,6 +68,13 @@ void xs_tun_open(xsMachine *the)
 	xsmcSetHostData(xsThis, self);
 	cb_watch_begin(&self->watch, the, &xsThis, fd, G_IO_IN | G_IO_ERR | G_IO_HUP);
 	xsmcSetInteger(xsResult, 0);
+}
+
+/* For a data path that reads and writes by itself; -1: closed. */
+void xs_tun_descriptor(xsMachine *the)
+{
+	const tun *self = xsmcGetHostData(xsThis);
+	xsmcSetInteger(xsResult, self->fd);
 }
 
 void xs_tun_close(xsMachine *the)
@@ -76,6 +98,8 @@ void xs_tun_read(xsMachine *the)
 			if (length < 0 && errno != EAGAIN) result = -errno;
 			break;
 		}
+		/* A packet that fills its slot to the last byte was larger and lost its end: the MTU was raised under us. */
+		if ((uint32_t)length == batch.slotSize - batch.start) continue;
 		batch.offset[count] = at;
 		batch.length[count++] = (uint32_t)length;
 	}

@@ -13,13 +13,21 @@ export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
   readonly #edge: Edge;
   #open = false;
 
-  /** Makes the interface `name`. Throws a {@link SystemError}. */
-  constructor(name: string, edge: Edge) {
+  /**
+   * Makes the interface `name`. With `offload` its frames begin with a header of virtio and may hold several packets:
+   * they are for `Offload` and not for batches. Throws a {@link SystemError}.
+   */
+  constructor(name: string, offload: boolean, edge: Edge) {
     super();
     this.#edge = edge;
-    const result = this.#openNative(name);
+    const result = this.#openNative(name, offload);
     if (result < 0) throw new SystemError(`cannot make the interface ${name}`, -result);
     this.#open = true;
+  }
+
+  /** For a data path that reads and writes by itself; -1: closed. */
+  get descriptor(): number {
+    return this.#descriptorNative();
   }
 
   readBatch(into: Batch): number {
@@ -77,8 +85,12 @@ export class Tun extends Native('xs_tun_destructor') implements PacketDevice {
     this.onClosed?.(reason);
   }
 
-  #openNative(name: string): number {
-    return native('xs_tun_open').call(this, name);
+  #openNative(name: string, offload: boolean): number {
+    return native('xs_tun_open').call(this, name, offload);
+  }
+
+  #descriptorNative(): number {
+    return native('xs_tun_descriptor').call(this);
   }
 
   #closeNative(): void {

@@ -114,10 +114,11 @@ void xs_udp_get_port(xsMachine *the)
 	xsmcSetInteger(xsResult, self->port);
 }
 
-void xs_udp_has_ipv6(xsMachine *the)
+/* (family): 4 or 6; the descriptor, -1 when there is none. */
+void xs_udp_descriptor(xsMachine *the)
 {
 	const udp *self = xsmcGetHostData(xsThis);
-	xsmcSetBoolean(xsResult, self->fd[V6] >= 0);
+	xsmcSetInteger(xsResult, self->fd[xsmcToInteger(xsArg(0)) == 6 ? V6 : V4]);
 }
 
 void xs_udp_get_dropped(xsMachine *the)
@@ -132,7 +133,7 @@ void xs_udp_take_failure(xsMachine *the)
 	udp *self = xsmcGetHostData(xsThis);
 	const cb_buffer record = cb_writable(the, &xsArg(0));
 	cb_require_length(the, &record, sizeof self->failed, "the endpoint record");
-	memcpy(record.bytes, &self->failed, sizeof self->failed);
+	if (self->failure != 0) memcpy(record.bytes, &self->failed, sizeof self->failed);
 	xsmcSetInteger(xsResult, self->failure);
 	self->failure = 0;
 }

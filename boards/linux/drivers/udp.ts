@@ -1,5 +1,4 @@
 import type { Batch } from '../../../src/packet/batch.js';
-import { ENDPOINT_BYTES } from '../../../src/packet/endpoint.js';
 import type { DatagramSocket } from '../../../src/ports.js';
 import type { Edge } from '../../xs/edge.js';
 import { SystemError } from './system-error.js';
@@ -8,8 +7,6 @@ import { SystemError } from './system-error.js';
 export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
   onReadable: (() => void) | undefined;
   onClosed: ((reason: string) => void) | undefined;
-  /** Destination of the failure that `takeFailure` told of last. */
-  readonly failed = new Uint8Array(ENDPOINT_BYTES);
   readonly #edge: Edge;
   #open = false;
 
@@ -27,7 +24,16 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
   }
 
   get hasIpv6(): boolean {
-    return this.#open && this.#hasIpv6Native();
+    return this.descriptor6 >= 0;
+  }
+
+  /** For a data path that reads and writes by itself; -1: none. */
+  get descriptor4(): number {
+    return this.#descriptorNative(4);
+  }
+
+  get descriptor6(): number {
+    return this.#descriptorNative(6);
   }
 
   /** Datagrams the system did not take. */
@@ -35,9 +41,9 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
     return this.#droppedNative();
   }
 
-  /** The errno of the last failed send since this was last asked, 0 for none; its destination is in `failed`. */
-  takeFailure(): number {
-    return this.#takeFailureNative(this.failed);
+  /** The errno of the last failed send since this was last asked, 0 for none; its destination goes to `record`. */
+  takeFailure(record: Uint8Array): number {
+    return native('xs_udp_take_failure').call(this, record);
   }
 
   receiveBatch(into: Batch): number {
@@ -107,16 +113,12 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
     return native('xs_udp_get_port').call(this);
   }
 
-  #hasIpv6Native(): boolean {
-    return native('xs_udp_has_ipv6').call(this);
+  #descriptorNative(family: 4 | 6): number {
+    return native('xs_udp_descriptor').call(this, family);
   }
 
   #droppedNative(): number {
     return native('xs_udp_get_dropped').call(this);
-  }
-
-  #takeFailureNative(record: Uint8Array): number {
-    return native('xs_udp_take_failure').call(this, record);
   }
 
   #receiveNative(

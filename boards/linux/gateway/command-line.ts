@@ -2,6 +2,7 @@ import type { LogLevel } from '../../../src/ports.js';
 import { thresholdOf } from '../../xs/log.js';
 import { interfaceNameOf } from './configuration.js';
 import { EXIT, GatewayError } from './gateway-error.js';
+import type { TierChoice } from './tier.js';
 
 /** As the Node host's for root: whichever runs, timestamps go on growing. */
 const STATE_DIRECTORY = '/var/lib/cloudbridge-gateway';
@@ -15,6 +16,7 @@ export const HELP = `cloudbridge-gateway for Linux on Moddable XS
 Options of up:
   -n, --name NAME          the interface's name (otherwise the file's)
   --state-dir DIRECTORY    where state is kept over restarts (otherwise ${STATE_DIRECTORY})
+  --tier TIER              offload, portable, or auto for the faster that can be had (otherwise auto)
   --log-level LEVEL        silent, error, warn, info or debug (otherwise info)
 
 SIGHUP reads the file again; SIGINT and SIGTERM take everything back. "wg show" and "wg set" work meanwhile.
@@ -24,6 +26,7 @@ export interface UpCommand {
   readonly name: string;
   readonly path: string;
   readonly stateDirectory: string;
+  readonly tier: TierChoice;
   readonly logLevel: LogLevel | 'silent';
 }
 
@@ -32,6 +35,7 @@ export function readUp(words: readonly string[]): UpCommand {
   let path: string | undefined;
   let name: string | undefined;
   let stateDirectory = STATE_DIRECTORY;
+  let tier: TierChoice = 'auto';
   let logLevel: LogLevel | 'silent' = 'info';
   for (let i = 0; i < words.length; i++) {
     const word = words[i];
@@ -47,6 +51,14 @@ export function readUp(words: readonly string[]): UpCommand {
       case '--state-dir':
         stateDirectory = value();
         break;
+      case '--tier': {
+        const choice = value();
+        if (choice !== 'auto' && choice !== 'offload' && choice !== 'portable') {
+          throw usage('--tier takes auto, offload or portable');
+        }
+        tier = choice;
+        break;
+      }
       case '--log-level': {
         const level = thresholdOf(value());
         if (level === undefined) throw usage('--log-level takes silent, error, warn, info or debug');
@@ -60,7 +72,7 @@ export function readUp(words: readonly string[]): UpCommand {
     }
   }
   if (path === undefined) throw usage('up needs the path of a wg-quick configuration');
-  return { name: requireInterfaceName(name ?? interfaceNameOf(path)), path, stateDirectory, logLevel };
+  return { name: requireInterfaceName(name ?? interfaceNameOf(path)), path, stateDirectory, tier, logLevel };
 }
 
 /** As wg-quick: what may be an interface's name (IFNAMSIZ less its zero byte). */

@@ -12,13 +12,16 @@ export class ControlHost implements UapiHost {
   readonly zoneIndex = zoneIndex;
   readonly zoneName = zoneName;
   readonly #socket: Udp;
+  readonly #onMoved: () => void;
   readonly #log: Log;
   readonly #status: () => GatewayStatus;
   #mark: number;
 
-  constructor(socket: Udp, mark: number, log: Log, status: () => GatewayStatus) {
+  /** `onMoved` is called when the socket has another port. */
+  constructor(socket: Udp, mark: number, onMoved: () => void, log: Log, status: () => GatewayStatus) {
     this.#socket = socket;
     this.#mark = mark;
+    this.#onMoved = onMoved;
     this.#log = log;
     this.#status = status;
   }
@@ -42,6 +45,7 @@ export class ControlHost implements UapiHost {
   /** Moves the sockets to another port (0: any). */
   rebind(port: number): void {
     this.#socket.rebind(port);
+    this.#onMoved();
     this.#log.write('info', 'listen-port', { port: this.listenPort });
   }
 

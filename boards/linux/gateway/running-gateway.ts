@@ -3,7 +3,6 @@
 import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
 import { keyToBase64 } from '../../../src/crypto/key-text.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
-import { Gateway } from '../../../src/gateway.js';
 import { applyConfig } from '../../../src/management/apply-config.js';
 import { type GatewayStatus, peerView } from '../../../src/management/status.js';
 import { sameEndpoint } from '../../../src/packet/endpoint.js';
@@ -19,8 +18,7 @@ import { interfaceIndex } from '../drivers/netlink.js';
 import { OneShot } from '../drivers/one-shot.js';
 import { processId } from '../drivers/process.js';
 import { SystemResolver } from '../drivers/resolver.js';
-import { EACCES, EADDRINUSE, ENOENT, EPERM, errorText, SystemError } from '../drivers/system-error.js';
-import { Tun } from '../drivers/tun.js';
+import { EADDRINUSE, errorText, SystemError } from '../drivers/system-error.js';
 import { Udp } from '../drivers/udp.js';
 import { zoneName } from '../drivers/zones.js';
 import { readConfiguration } from './configuration.js';
@@ -28,6 +26,7 @@ import { ControlHost } from './control-host.js';
 import { ControlSocket, refuseLive } from './control-socket.js';
 import { EXIT, GatewayError } from './gateway-error.js';
 import { Link } from './link.js';
+import { chooseTier, type Pump, type Tier, type TierChoice } from './tier.js';
 
 /** A send failure older than this no longer explains anything, ms. */
 const FAILURE_MEMORY = 30_000;
@@ -38,6 +37,7 @@ export interface RunningOptions {
   readonly name: string;
   readonly path: string;
   readonly stateDirectory: string;
+  readonly tier: TierChoice;
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly edge: Edge;
@@ -52,10 +52,10 @@ export class RunningGateway {
   readonly #failed = { endpoint: new Uint8Array(24), errno: 0, at: Number.NEGATIVE_INFINITY };
   #config: TunnelConfig | undefined;
   #device: Device | undefined;
-  #tun: Tun | undefined;
+  #tier: Tier | undefined;
   #socket: Udp | undefined;
   #link: Link | undefined;
-  #gateway: Gateway | undefined;
+  #pump: Pump | undefined;
   #host: ControlHost | undefined;
   #control: ControlSocket | undefined;
   #stopped = false;
@@ -87,25 +87,24 @@ export class RunningGateway {
     this.#config = config;
 
     const store = new FileStore(`${stateDirectory}/${name}`);
+    const socket = openSocket(config, edge);
+    this.#socket = socket;
+    const link = new Link(name, config, (mark) => socket.setMark(mark), log);
+    link.preUp();
+    this.#link = link;
+    const tier = chooseTier(name, this.#options.tier, edge, log);
+    this.#tier = tier;
     const device = new Device({
       primitives,
       clock,
       log,
       timestamps: new TimestampSource(clock, store, log),
       limits: { packetSize: Math.max(USUAL_PACKET, config.interface.mtu ?? 0) },
+      keypairs: tier.keypairs,
     });
     this.#device = device;
-    const socket = openSocket(config, edge);
-    this.#socket = socket;
-    const setMark = (mark: number) => socket.setMark(mark);
-    const link = new Link(name, config, setMark, log);
-    link.preUp();
-    this.#link = link;
-    const tun = openTun(name, edge);
-    this.#tun = tun;
-    this.#gateway = new Gateway({
+    const pump = tier.open({
       device,
-      tunnel: tun,
       socket,
       clock,
       log,
@@ -113,13 +112,16 @@ export class RunningGateway {
       resolver: new SystemResolver(edge),
       onClosed: (reason) => this.#leave(reason),
     });
+    this.#pump = pump;
     applyConfig(device, config, undefined, new Map());
-    this.#gateway.start();
+    pump.start();
     device.mtu = link.configure(config);
-    this.#host = new ControlHost(socket, config.interface.fwMark, log, () => this.status());
+    const onMoved = () => pump.socketMoved();
+    this.#host = new ControlHost(socket, config.interface.fwMark, onMoved, log, () => this.status());
     this.#control = new ControlSocket(name, device, this.#host, edge, log);
     this.#control.onRemoved = () => this.#leave('the control socket was removed');
     if (!socket.hasIpv6) log.write('warn', 'ipv4-only', { reason: 'this host has no IPv6' });
+    log.write('info', 'tier', { tier: tier.name, reason: tier.reason });
     log.write('info', 'up', {
       interface: name,
       listenPort: socket.port,
@@ -144,7 +146,7 @@ export class RunningGateway {
       this.#link?.setRoutes(config.peers.flatMap((peer) => peer.allowedIps));
       this.#config = config;
       for (const peer of device.peers()) {
-        if (peer.endpointName && !peer.hasEndpoint) this.#gateway?.names?.resolve(peer);
+        if (peer.endpointName && !peer.hasEndpoint) this.#pump?.gateway.names?.resolve(peer);
       }
       log.write('info', 'reloaded', { peers: device.peerCount });
     } catch (error) {
@@ -157,9 +159,9 @@ export class RunningGateway {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#control?.close();
-    this.#gateway?.stop();
+    this.#pump?.stop();
     this.#link?.preDown();
-    this.#tun?.close();
+    this.#tier?.tun.close();
     this.#socket?.close();
     this.#link?.postDown();
     this.#device?.close();
@@ -179,8 +181,8 @@ export class RunningGateway {
       uptime: Math.round((now - this.#startedAt) / 1000),
       mode: 'tun',
       modeReason: 'the firmware knows no other',
-      tier: 'portable',
-      tierReason: 'primitives and drivers in C',
+      tier: this.#tier!.name,
+      tierReason: this.#tier!.reason,
       publicKey: publicKey === undefined ? null : keyToBase64(publicKey),
       listenPort: socket.port,
       fwmark: this.#host?.fwmark ?? 0,
@@ -191,21 +193,20 @@ export class RunningGateway {
       peers: Array.from(device.peers(), (peer) =>
         peerView(peer, device, now, (one) => this.#detail(one, now), zoneName),
       ),
-      counters: { ...device.counters, tunDropped: this.#tun?.dropped ?? 0, sendDropped: socket.dropped },
+      counters: { ...device.counters, ...this.#pump?.counters },
     };
   }
 
   #noteFailure(now: number): void {
-    const errno = this.#socket?.takeFailure() ?? 0;
+    const errno = this.#pump?.takeFailure(this.#failed.endpoint) ?? 0;
     if (errno === 0) return;
-    this.#failed.endpoint.set(this.#socket!.failed);
     this.#failed.errno = errno;
     this.#failed.at = now;
   }
 
   /** What the system says about a peer beyond what the device knows. */
   #detail(peer: Peer, now: number): string | undefined {
-    const nameError = this.#gateway?.names?.error(peer);
+    const nameError = this.#pump?.gateway.names?.error(peer);
     if (nameError !== undefined) return nameError;
     const { endpoint, errno, at } = this.#failed;
     if (now - at > FAILURE_MEMORY || !sameEndpoint(peer.endpoint, 0, endpoint, 0)) return undefined;
@@ -228,20 +229,5 @@ function openSocket(config: TunnelConfig, edge: Edge): Udp {
     if (!(error instanceof SystemError) || error.errno !== EADDRINUSE) throw error;
     const sentence = `UDP port ${port} is taken by another program; choose another ListenPort`;
     throw new GatewayError(EXIT.portTaken, sentence);
-  }
-}
-
-function openTun(name: string, edge: Edge): Tun {
-  try {
-    return new Tun(name, edge);
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    const { errno } = error;
-    if (errno === EPERM || errno === EACCES) {
-      throw new GatewayError(EXIT.permission, `${error.message}; run as root or with CAP_NET_ADMIN`);
-    }
-    if (errno === ENOENT)
-      throw new GatewayError(EXIT.system, `${error.message}; load the tun module: modprobe tun`);
-    throw error;
   }
 }
