@@ -208,6 +208,20 @@ describe('erasing', () => {
     }
   });
 
+  it('leaves a removed peer with nothing to say, whoever still holds it', () => {
+    const { world, a } = established();
+    const { peer } = a;
+    a.device.removePeer(peer);
+    peer.initiate(false);
+    peer.sendKeepalive();
+    peer.persistentKeepalive = 1;
+    peer.setEndpoint(endpointOf(192, 0, 2, 2, 1), 0);
+    peer.stage(A_TO_B(), 0, 76);
+    peer.flushStaged();
+    expect(ofType(world.run(100_000), INITIATION, a)).toEqual([]);
+    expect(a.device.indicesInUse).toBe(0);
+  });
+
   it('takes the private key itself', () => {
     const { a } = established();
     const key = a.device.privateKey!;
