@@ -16,6 +16,7 @@ import { json, type Result, type Surroundings, table } from './report.js';
 import { manyPeers, memory, startUp } from './start-up.js';
 import { roundTrip, tcp, udp } from './traffic.js';
 import { Tunnel } from './tunnel.js';
+import { XsGateway } from './xs-gateway.js';
 
 interface Options {
   rounds: number;
@@ -25,6 +26,7 @@ interface Options {
   only: Group[];
   json?: boolean;
   ours: boolean;
+  xs?: string | true;
   handshakes: number;
 }
 
@@ -105,6 +107,7 @@ async function main(options: Options): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('network namespaces need root: sudo npm run bench');
   const programs: Program[] = [new Userspace('wireguard-go')];
   if (options.ours) programs.push(new Gateway(options.tier));
+  if (options.xs) programs.push(new XsGateway(options.xs === true ? 'auto' : options.xs));
   for (const program of options.peer) programs.push(new Userspace(program));
 
   const surroundings: Surroundings = {
@@ -181,7 +184,8 @@ const command = new Command('bench')
   .option('--peer <program>', 'another implementation, called as PROGRAM INTERFACE; repeatable', program, [])
   .option('--only <groups>', GROUPS.join(','), groups, [...GROUPS])
   .option('--handshakes <n>', 'callers in the test of the responder', count, 2_000)
-  .option('--no-ours', 'leave this project out')
+  .option('--no-ours', 'leave the Node host out')
+  .option('--xs [tier]', 'the firmware as well, made by npm run build:xs (auto, offload or portable)')
   .option('--json', 'for machines')
   .action(async (options: Options) => {
     try {

@@ -9,7 +9,7 @@ import type { Namespace } from '../lab/namespace.js';
 import { sleep } from '../lab/wait.js';
 
 const OURS = fileURLToPath(new URL('../../dist/cloudbridge-gateway.js', import.meta.url));
-const MTU = 1420;
+export const MTU = 1420;
 
 export interface PeerText {
   /** base64 */
@@ -172,7 +172,7 @@ export class Gateway implements Program {
 }
 
 /** The text that `wg setconf` reads; with `own` lines of the interface, the one that `wg-quick` reads. */
-function deviceText(config: EndConfig, own: readonly string[] = []): string {
+export function deviceText(config: EndConfig, own: readonly string[] = []): string {
   const lines = [
     '[Interface]',
     `PrivateKey = ${config.privateKey}`,

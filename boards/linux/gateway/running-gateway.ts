@@ -113,8 +113,9 @@ export class RunningGateway {
       onClosed: (reason) => this.#leave(reason),
     });
     this.#pump = pump;
-    applyConfig(device, config, undefined, new Map());
     pump.start();
+    applyConfig(device, config, undefined, new Map());
+    this.#resolveNames();
     device.mtu = link.configure(config);
     const onMoved = () => pump.socketMoved();
     this.#host = new ControlHost(socket, config.interface.fwMark, onMoved, log, () => this.status());
@@ -145,9 +146,7 @@ export class RunningGateway {
       applyConfig(device, config, this.#config, new Map());
       this.#link?.setRoutes(config.peers.flatMap((peer) => peer.allowedIps));
       this.#config = config;
-      for (const peer of device.peers()) {
-        if (peer.endpointName && !peer.hasEndpoint) this.#pump?.gateway.names?.resolve(peer);
-      }
+      this.#resolveNames();
       log.write('info', 'reloaded', { peers: device.peerCount });
     } catch (error) {
       log.write('error', 'reload-refused', { reason: messageOf(error) });
@@ -195,6 +194,12 @@ export class RunningGateway {
       ),
       counters: { ...device.counters, ...this.#pump?.counters },
     };
+  }
+
+  #resolveNames(): void {
+    for (const peer of this.#device!.peers()) {
+      if (peer.endpointName && !peer.hasEndpoint) this.#pump?.gateway.names?.resolve(peer);
+    }
   }
 
   #noteFailure(now: number): void {
