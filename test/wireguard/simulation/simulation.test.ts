@@ -73,6 +73,21 @@ describe('simulated days', () => {
     }
   }, 60_000);
 
+  it('mend themselves when the only end that can be called has forgotten everything', () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      withSeed(seed, () => {
+        const simulation = new Simulation({ seed, nodes: 3, hidden: [1] });
+        simulation.traffic(SECOND);
+        simulation.run(MINUTE + seed * 10 * SECOND);
+        simulation.requireTraffic(15 * SECOND);
+        simulation.reboot(0);
+        simulation.rebind(1);
+        simulation.run(RECOVERY);
+        simulation.requireTraffic(15 * SECOND);
+      });
+    }
+  });
+
   it('cost nothing when there is nothing to say', () => {
     const simulation = new Simulation({ seed: 1, nodes: 3 });
     simulation.traffic(SECOND);
@@ -129,9 +144,10 @@ describe('whatever happens', () => {
       fc.property(
         fc.integer({ min: 1, max: 1_000_000 }),
         fc.integer({ min: 2, max: 3 }),
+        fc.boolean(),
         fc.array(step, { minLength: 3, maxLength: 25, size: 'max' }),
-        (seed, nodes, steps) => {
-          const simulation = new Simulation({ seed, nodes, clockless: [0] });
+        (seed, nodes, hides, steps) => {
+          const simulation = new Simulation({ seed, nodes, clockless: [0], hidden: hides ? [1] : [] });
           for (const one of steps) act(simulation, one as Step);
           simulation.network.weather = FAIR;
           simulation.traffic(SECOND);

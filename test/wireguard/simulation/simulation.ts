@@ -10,6 +10,8 @@ export interface SimulationOptions {
   readonly nodes: number;
   /** Seconds; 0 for none. */
   readonly keepalive?: number;
+  /** Nodes behind a NAT, whose address nobody is told: they must call first. At most one. */
+  readonly hidden?: readonly number[];
   /** Nodes whose wall clock starts in 1970 at every boot. */
   readonly clockless?: readonly number[];
 }
@@ -165,8 +167,10 @@ export class Simulation {
       if (other === member) continue;
       const peer = device.addPeer(other.node.publicKey);
       device.allowedIps.insert(new Uint8Array([10, 0, 0, other.inner]), 32, peer);
-      peer.endpointName = { host: other.node.name, port: 51820 };
-      peer.setEndpoint(other.node.address, 0);
+      if (!this.#options.hidden?.includes(other.inner - 1)) {
+        peer.endpointName = { host: other.node.name, port: 51820 };
+        peer.setEndpoint(other.node.address, 0);
+      }
       peer.persistentKeepalive = this.#options.keepalive ?? 0;
     }
   }
