@@ -10,7 +10,7 @@
 import { Worker } from 'node:worker_threads';
 
 /** Frames that wait in the ring at most; a power of two. */
-const ENTRIES = 256;
+const ENTRIES = 1024;
 /** Frames worked on before other events of this thread get their turn. */
 const FRAMES_PER_TURN = 64;
 

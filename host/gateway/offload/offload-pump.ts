@@ -18,9 +18,9 @@ import type { Kernel } from '../wasm/kernel.js';
 import { OffloadCounters } from './counters.js';
 import { DatagramPort } from './datagram-port.js';
 import { FrameReader } from './frame-reader.js';
+import { tuneInterface } from './interface-queue.js';
 import { Receiver, tunWriter } from './receiver.js';
 import { FRAME_BYTES, FRAME_SKEW, Sender } from './sender.js';
-import { limitSuperPackets } from './super-packets.js';
 
 export interface OffloadPumpOptions extends PumpOptions {
   /** Whose {@link KeySlots} the device was given as `keypairs`. */
@@ -115,7 +115,7 @@ export class OffloadPump implements Pump {
     this.#reader.onClosed = (reason) => this.#tunnel.onClosed?.(reason);
     this.#reader.onFrame = (at, length) => this.#frame(at, length);
     this.#reader.start();
-    limitSuperPackets(this.#interfaceName, this.#device.mtu);
+    tuneInterface(this.#interfaceName, this.#device.mtu);
   }
 
   replaceSockets(sockets: UdpSockets): void {
