@@ -275,6 +275,46 @@ describe('receiving', () => {
   });
 });
 
+describe('a key pair that found no slot in the kernel', () => {
+  it('is served by the portable path, with the same bytes', () => {
+    const portable = established(9, false);
+    const fast = established(9, false);
+    const sender = new FastSender(fast.kernel, fast.a);
+    const receiver = new FastReceiver(fast.kernel, fast.b);
+    const random = new Seeded(9);
+    for (let i = 0; i < 20; i++) {
+      const frame = randomFrame(random);
+      const expected = portableSend(portable.a, frame);
+      const sent = sender.frame(frame);
+      expect(sent.map(hex)).toEqual(expected.map(hex));
+      for (const bytes of expected) {
+        portable.b.receive({ bytes, from: portable.a.address, to: portable.b.address, at: 0 });
+      }
+      for (const buffer of merge(sent)) receiver.buffer(buffer, fast.a.address);
+    }
+    receiver.flush();
+    expect(receiver.packets.map(digest)).toEqual(portable.b.delivered.map(digest));
+    expect(fast.b.peer.rxBytes).toBe(portable.b.peer.rxBytes);
+    expect(fast.b.device.counters).toEqual(portable.b.device.counters);
+  });
+
+  it('is how it ends when the table is full; a slot is erased and free again when its pair is', () => {
+    const kernel = makeKernel();
+    const key = new Uint8Array(32).fill(7);
+    const slots: number[] = [];
+    for (let slot = kernel.takeSlot(key, key, 1); slot >= 0; slot = kernel.takeSlot(key, key, 1))
+      slots.push(slot);
+    expect(slots.length).toBeGreaterThan(50_000);
+    expect(new Set(slots).size).toBe(slots.length);
+    kernel.releaseSlot(slots[30_000]!);
+    const memory = new Uint8Array(kernel.memory.buffer);
+    const other = new Uint8Array(32).fill(8);
+    expect(kernel.takeSlot(other, other, 1)).toBe(slots[30_000]);
+    for (const slot of slots) kernel.releaseSlot(slot);
+    expect(Buffer.from(memory.buffer).includes(Buffer.from(key))).toBe(false);
+  });
+});
+
 describe('a merged buffer with forged datagrams in it', () => {
   const SIZE = 1200;
   /** A fresh receiver and `count` datagrams of `SIZE` bytes for it; one buffer of good ones first when `warm`. */

@@ -131,6 +131,8 @@ export class Kernel {
   readonly #free: number[] = [];
   #slots = 0;
   readonly #erase: KernelFunctions;
+  /** The lanes given out in this thread. */
+  readonly #lanes: KernelFunctions[] = [];
 
   /** `file` is the compiled kernel; without it the one that belongs to this program. Throws {@link KernelError}. */
   constructor(file: string = kernelFile()) {
@@ -170,6 +172,7 @@ export class Kernel {
     if (!(index >= 0 && index < this.laneCount)) throw new RangeError(`there is no lane ${index}`);
     const call = this.#instantiate();
     call.useLane(index);
+    this.#lanes.push(call);
     const base = layout.FIRST_LANE.value + index * layout.LANE_BYTES.value;
     return {
       call,
@@ -196,9 +199,10 @@ export class Kernel {
     return slot;
   }
 
-  /** Erases the slot's keys and window and frees it. */
+  /** Erases the slot's keys and window, and what this thread's lanes derived from keys last, and frees the slot. */
   releaseSlot(slot: number): void {
     this.#erase.eraseSlot(slot, this.#layout.SLOT_BYTES.value);
+    for (const lane of this.#lanes) lane.eraseScratch();
     this.#free.push(slot);
   }
 

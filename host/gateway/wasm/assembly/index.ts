@@ -1,7 +1,7 @@
 /** What the host sees of the kernel. Addresses are absolute; every function works on the lane chosen by `useLane`. */
 
 import { SUB_KEY, at, slotAt } from './layout';
-import { eraseScratch, open, seal } from './aead';
+import { open, seal } from './aead';
 import { hchacha20 } from './hchacha20';
 import { claimedLength } from './message';
 import { acceptCounter } from './replay';
@@ -20,7 +20,6 @@ export { nextMessage } from './stride';
 /** Erases a key slot: both keys, the replay window, everything. */
 export function eraseSlot(slot: u32, bytes: usize): void {
   memory.fill(slotAt(slot), 0, bytes);
-  eraseScratch();
 }
 
 /** See `claimedLength`. */
