@@ -43,7 +43,13 @@ function removeNamespace(name: string): void {
 function sweep(): void {
   for (const name of list(NAMESPACES)) {
     const owner = SPACE_NAME.exec(name)?.[1];
-    if (owner && ownerIsGone(owner)) removeNamespace(name);
+    if (!owner || !ownerIsGone(owner)) continue;
+    try {
+      removeNamespace(name);
+    } catch (error) {
+      // Another lab may be sweeping at the same moment.
+      if (existsSync(join(NAMESPACES, name))) throw error;
+    }
   }
   for (const name of list(SOCKETS)) {
     const owner = SOCKET_NAME.exec(name)?.[1];

@@ -85,7 +85,7 @@ export class Prober {
   }
 
   /** The response (or cookie reply) to an initiation that was sent. */
-  answerTo(initiation: Initiation, within = 1000, port = this.port): Promise<Datagram | undefined> {
+  answerTo(initiation: Initiation, within = 2000, port = this.port): Promise<Datagram | undefined> {
     return port.next((datagram) => {
       const { bytes } = datagram;
       if (typeOf(datagram) === RESPONSE && bytes.length === 92)
@@ -117,7 +117,7 @@ export class Prober {
 
   /** The other side's next initiation, read; other datagrams are passed over. */
   async awaitInitiation(
-    within = 1000,
+    within = 2000,
   ): Promise<{ datagram: Datagram; initiation: ReceivedInitiation } | undefined> {
     const datagram = await this.port.next((each) => typeOf(each) === INITIATION, within);
     if (!datagram) return undefined;
@@ -129,7 +129,7 @@ export class Prober {
   }
 
   /** Waits for the other side's initiation and answers it. */
-  async respond(within = 1000, changes: ResponseOptions = {}): Promise<Session> {
+  async respond(within = 2000, changes: ResponseOptions = {}): Promise<Session> {
     const received = await this.awaitInitiation(within);
     if (!received) throw new Error('no initiation arrived');
     const { message, session } = received.initiation.respond({ presharedKey: this.presharedKey, ...changes });
@@ -140,7 +140,7 @@ export class Prober {
   /** The content of the next data message of a session; keepalives are passed over unless wanted. */
   async content(
     session: Session,
-    within = 1000,
+    within = 2000,
     keepalives = false,
     port = this.port,
   ): Promise<Bytes | undefined> {
@@ -167,7 +167,7 @@ export class Prober {
   }
 
   /** Whether the reply to an echo request comes back through the session. */
-  async echoed(session: Session, sequence: number, within = 1000, port = this.port): Promise<boolean> {
+  async echoed(session: Session, sequence: number, within = 2000, port = this.port): Promise<boolean> {
     const reply = await port.next((datagram) => {
       const opened = session.open(datagram.bytes);
       return opened !== undefined && readEchoReply(opened)?.sequence === sequence;
@@ -179,6 +179,6 @@ export class Prober {
   async ping(session: Session, size = 8, family: 4 | 6 = 4, port = this.port): Promise<boolean> {
     const { message, sequence } = this.echo(session, size, family);
     await this.send(message, port);
-    return this.echoed(session, sequence, 1000, port);
+    return this.echoed(session, sequence, 2000, port);
   }
 }

@@ -59,7 +59,7 @@ export class UdpPort {
   }
 
   /** The next datagram not taken yet for which `wanted` holds; those before it are passed over. */
-  async next(wanted: (datagram: Datagram) => boolean, within = 1000): Promise<Datagram | undefined> {
+  async next(wanted: (datagram: Datagram) => boolean, within = 2000): Promise<Datagram | undefined> {
     const end = performance.now() + within;
     for (;;) {
       while (this.#taken < this.captured.length) {
