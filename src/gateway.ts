@@ -18,6 +18,8 @@ export interface GatewayOptions {
   readonly timer: Timer;
   readonly resolver?: Resolver;
   readonly log?: Log;
+  /** Packets handled in one turn of the loop, in each direction; their buffers are most of a small board's memory. */
+  readonly batchCapacity?: number;
   /** Called once when the tunnel device or the socket is gone; the gateway has then stopped. */
   readonly onClosed?: (reason: string) => void;
 }
@@ -39,8 +41,9 @@ export class Gateway {
     this.#options = options;
     this.device = options.device;
     const { packetSize } = options.device.limits;
-    this.#outward = new Batch(packetSize);
-    this.#inward = new Batch(packetSize + DATA_OVERHEAD_BYTES);
+    const { batchCapacity } = options;
+    this.#outward = new Batch(packetSize, batchCapacity);
+    this.#inward = new Batch(packetSize + DATA_OVERHEAD_BYTES, batchCapacity);
     const { resolver, clock, log } = options;
     this.names = resolver && new EndpointNames({ resolver, clock, log });
   }
@@ -121,8 +124,12 @@ export class Gateway {
   #wake(): void {
     this.#wakeAt = Number.POSITIVE_INFINITY;
     if (!this.#running) return;
-    this.device.advance();
-    this.#afterCall();
+    try {
+      this.device.advance();
+    } finally {
+      // Whatever went wrong with one peer or message, the others' timers go on.
+      this.#afterCall();
+    }
   }
 
   #closed(reason: string): void {

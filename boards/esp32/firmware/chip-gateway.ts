@@ -1,0 +1,120 @@
+/** A running gateway on a chip: device, lwIP interface and UDP socket put together. */
+
+import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
+import type { Primitives } from '../../../src/crypto/primitives.js';
+import { Gateway } from '../../../src/gateway.js';
+import { applyConfig } from '../../../src/management/apply-config.js';
+import type { Clock, Log, Store } from '../../../src/ports.js';
+import { planRoutes } from '../../../src/router/routes.js';
+import { Device } from '../../../src/wireguard/device.js';
+import { TimestampSource } from '../../../src/wireguard/tai64n.js';
+import { LwipTunnel } from '../../native/esp32/tunnel.js';
+import { UplinkSocket } from '../../native/esp32/uplink.js';
+import type { Edge } from '../../xs/edge.js';
+import { CHIP_BATCH, CHIP_LIMITS, CHIP_QUEUE, TUNNEL_MTU } from './limits.js';
+import { OneShot } from './one-shot.js';
+import { LwipResolver } from './resolver.js';
+import type { Uplink } from './uplink.js';
+
+/** A deadline missed by this much shows that the loop does not advance, ms. */
+const LATE = 3_000;
+
+export interface ChipGatewayOptions {
+  readonly config: TunnelConfig;
+  readonly uplink: Uplink;
+  /** Whether peers may reach the network of the uplink. */
+  readonly shareSite: boolean;
+  readonly primitives: Primitives;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly edge: Edge;
+  readonly log: Log;
+}
+
+export class ChipGateway {
+  readonly #options: ChipGatewayOptions;
+  readonly #device: Device;
+  readonly #tunnel: LwipTunnel;
+  #socket: UplinkSocket | undefined;
+
+  /** Everything but the socket, which waits for its interface. Throws what is wrong. */
+  constructor(options: ChipGatewayOptions) {
+    this.#options = options;
+    const { config, primitives, store, clock, edge, log } = options;
+    const device = new Device({
+      primitives,
+      clock,
+      log,
+      timestamps: new TimestampSource(clock, store, log),
+      limits: CHIP_LIMITS,
+    });
+    this.#device = device;
+    const mtu = Math.min(config.interface.mtu ?? TUNNEL_MTU, TUNNEL_MTU);
+    device.mtu = mtu;
+    this.#tunnel = new LwipTunnel(mtu, CHIP_QUEUE, edge);
+    this.#configureTunnel(config);
+    applyConfig(device, config, undefined, new Map());
+  }
+
+  /** The uplink has an address (again). */
+  linkUp(): void {
+    if (this.#socket === undefined) this.#start();
+  }
+
+  /** Whether the loop does what is due. */
+  get advances(): boolean {
+    return this.#socket === undefined || this.#device.nextDeadline() > this.#options.clock.monotonic() - LATE;
+  }
+
+  /** Looks for what a lost call of lwIP's may have left waiting. */
+  poll(): void {
+    this.#tunnel.wake();
+    this.#socket?.wake();
+  }
+
+  #configureTunnel({ interface: settings, peers }: TunnelConfig): void {
+    const { log } = this.#options;
+    const tunnel = this.#tunnel;
+    for (const prefix of settings.addresses) {
+      if (!tunnel.addAddress(prefix))
+        log.write('warn', 'address-left-out', { reason: 'lwIP has no room for it' });
+    }
+    const allowedIps = peers.flatMap((peer) => peer.allowedIps);
+    const { routes, defaults } = planRoutes(allowedIps, settings.addresses, settings.table);
+    const all = defaults.map((family) => ({
+      address: new Uint8Array(family === 4 ? 4 : 16),
+      prefixLength: 0,
+    }));
+    tunnel.setRoutes([...routes, ...all]);
+  }
+
+  #start(): void {
+    const { config, uplink, shareSite, clock, edge, log } = this.#options;
+    const socket = new UplinkSocket(uplink.key, config.interface.listenPort ?? 0, CHIP_QUEUE, edge);
+    this.#socket = socket;
+    for (const key of uplink.clientKeys) this.#translateFrom(key);
+    if (shareSite) this.#translateFrom('');
+    new Gateway({
+      device: this.#device,
+      tunnel: this.#tunnel,
+      socket,
+      clock,
+      log,
+      timer: new OneShot(edge),
+      resolver: new LwipResolver(edge),
+      batchCapacity: CHIP_BATCH,
+    }).start();
+    log.write('info', 'up', {
+      listenPort: socket.port,
+      mtu: this.#device.mtu,
+      peers: this.#device.peerCount,
+    });
+  }
+
+  #translateFrom(key: string): void {
+    const done = this.#tunnel.translateFrom(key);
+    this.#options.log.write(done ? 'info' : 'warn', done ? 'translating' : 'not-translating', {
+      from: key === '' ? 'tunnel' : key,
+    });
+  }
+}
