@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "batch.h"
-#include "local-address.h"
+#include "udp.h"
 #include "udp-socket.h"
 #include "watch.h"
 
@@ -31,6 +31,8 @@ typedef struct {
 	uint32_t entry[CB_BATCH_MOST];
 	_Alignas(struct cmsghdr) uint8_t control[CB_BATCH_MOST][CB_PACKET_INFO_SPACE];
 } udp;
+
+void xs_udp_destructor(void *data);
 
 static void close_sockets(udp *self)
 {
@@ -114,11 +116,19 @@ void xs_udp_get_port(xsMachine *the)
 	xsmcSetInteger(xsResult, self->port);
 }
 
-/* (family): 4 or 6; the descriptor, -1 when there is none. */
-void xs_udp_descriptor(xsMachine *the)
+cb_local_addresses *cb_udp_parts(xsMachine *the, xsSlot *object, int fd[2])
+{
+	/* Throws unless it is one of ours. */
+	udp *self = xsmcGetHostDataValidate(*object, xs_udp_destructor);
+	fd[0] = self->fd[V4];
+	fd[1] = self->fd[V6];
+	return &self->local;
+}
+
+void xs_udp_has_ipv6(xsMachine *the)
 {
 	const udp *self = xsmcGetHostData(xsThis);
-	xsmcSetInteger(xsResult, self->fd[xsmcToInteger(xsArg(0)) == 6 ? V6 : V4]);
+	xsmcSetBoolean(xsResult, self->fd[V6] >= 0);
 }
 
 void xs_udp_get_dropped(xsMachine *the)

@@ -24,16 +24,7 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
   }
 
   get hasIpv6(): boolean {
-    return this.descriptor6 >= 0;
-  }
-
-  /** For a data path that reads and writes by itself; -1: none. */
-  get descriptor4(): number {
-    return this.#descriptorNative(4);
-  }
-
-  get descriptor6(): number {
-    return this.#descriptorNative(6);
+    return this.#open && this.#hasIpv6Native();
   }
 
   /** Datagrams the system did not take. */
@@ -113,8 +104,8 @@ export class Udp extends Native('xs_udp_destructor') implements DatagramSocket {
     return native('xs_udp_get_port').call(this);
   }
 
-  #descriptorNative(family: 4 | 6): number {
-    return native('xs_udp_descriptor').call(this, family);
+  #hasIpv6Native(): boolean {
+    return native('xs_udp_has_ipv6').call(this);
   }
 
   #droppedNative(): number {

@@ -9,7 +9,7 @@ import { ENDPOINT_BYTES } from '../../../src/packet/endpoint.js';
 import type { Clock, PacketDevice } from '../../../src/ports.js';
 import type { Device } from '../../../src/wireguard/device.js';
 import type { Keypair } from '../../../src/wireguard/keypair.js';
-import { TYPE_DATA } from '../../../src/wireguard/messages.js';
+import { messageType, TYPE_DATA } from '../../../src/wireguard/messages.js';
 import type { Peer } from '../../../src/wireguard/peer.js';
 import { EBADMSG, errorText } from '../drivers/system-error.js';
 import type { Tun } from '../drivers/tun.js';
@@ -86,13 +86,13 @@ export class OffloadPump {
 
   /** After the sockets moved to another port. */
   attach(): void {
-    this.#offload.attach(this.#tun.descriptor, this.#udp.descriptor4, this.#udp.descriptor6);
+    this.#offload.attach(this.#tun.descriptor, this.#udp);
   }
 
   stop(): void {
     this.gateway.stop();
     this.#tun.onReadable = this.#udp.onReadable = this.#tun.onClosed = undefined;
-    this.#offload.attach(-1, -1, -1);
+    this.#offload.detach();
   }
 
   // ---- from the site to the network ----
@@ -163,7 +163,8 @@ export class OffloadPump {
       if (type === TYPE_DATA) this.#data(run[RUN.nextIndex]);
       else {
         const length = this.#offload.take(this.#handshake, this.#runBuffer);
-        if (type === NEXT_MALFORMED || length === 0) counters.malformed++;
+        // The device's queue has no room for messages of other than the right lengths.
+        if (type === NEXT_MALFORMED || messageType(this.#handshake, 0, length) === 0) counters.malformed++;
         else this.#device.queueHandshake(this.#handshake, 0, length, this.#source, 0);
       }
     }

@@ -18,6 +18,7 @@
 #include "primitives.h"
 #include "segment.h"
 #include "session.h"
+#include "udp.h"
 
 #include "network-order.h"
 
@@ -43,7 +44,8 @@ typedef struct {
 	/* The inner source address that was last found to be its sender's; family 0: none. */
 	uint8_t knownFamily, knownSource[16];
 	uint32_t tunnelDropped, framesWritten;
-	cb_local_addresses local;
+	/* Lives in the Udp object; NULL while none is attached. */
+	cb_local_addresses *local;
 	uint8_t frame[FRAME_BYTES];
 	cb_outward outward;
 	cb_inward inward;
@@ -73,13 +75,16 @@ void xs_offload_create(xsMachine *the)
 	xsmcSetHostData(xsThis, self);
 }
 
-/* (tun, v4, v6): descriptors that others own; -1: none. */
+/* (tun, udp): a descriptor and a Udp object that stay their owners'. Without them: nothing is read or written. */
 void xs_offload_attach(xsMachine *the)
 {
 	offload *self = xsmcGetHostData(xsThis);
+	self->tun = self->outward.fd[0] = self->outward.fd[1] = -1;
+	self->local = NULL;
+	if (xsmcArgc < 2) return;
+	self->local = cb_udp_parts(the, &xsArg(1), self->outward.fd);
 	self->tun = xsmcToInteger(xsArg(0));
 	for (int i = 0; i < 2; i++) {
-		self->outward.fd[i] = xsmcToInteger(xsArg(1 + i));
 		if (self->outward.fd[i] >= 0) cb_inward_prepare(self->outward.fd[i]);
 	}
 	self->outward.segmentation = 1;
@@ -170,7 +175,7 @@ void xs_offload_seal(xsMachine *the)
 	for (uint32_t i = 0; i < self->super.segments; i++) {
 		const size_t length = cb_super_segment_length(&self->super, i), padded = cb_padded_length(length, mtu);
 		if (padded + CB_MESSAGE_OVERHEAD > CB_RUN_BYTES) continue;
-		uint8_t *message = cb_outward_room(&self->outward, &self->local, (uint32_t)padded + CB_MESSAGE_OVERHEAD);
+		uint8_t *message = cb_outward_room(&self->outward, self->local, (uint32_t)padded + CB_MESSAGE_OVERHEAD);
 		cb_super_write(&self->super, i, message + CB_MESSAGE_HEADER);
 		const uint32_t sealed = (uint32_t)cb_session_seal(session, message, length, padded, counter++);
 		cb_outward_add(&self->outward, sealed, to);
@@ -194,7 +199,7 @@ void xs_offload_packet(xsMachine *the)
 void xs_offload_flush(xsMachine *the)
 {
 	offload *self = xsmcGetHostData(xsThis);
-	cb_outward_flush(&self->outward, &self->local);
+	cb_outward_flush(&self->outward, self->local);
 }
 
 /* Receives what waits, as far as there is room; the number of buffers. */
@@ -205,7 +210,7 @@ void xs_offload_receive(xsMachine *the)
 	/* Between two calls anything may have happened to the AllowedIPs. */
 	self->knownFamily = 0;
 	for (int i = 0; i < 2; i++) {
-		if (self->outward.fd[i] >= 0 && self->inward.count < CB_BUFFERS) cb_inward_receive(&self->inward, self->outward.fd[i], &self->local);
+		if (self->outward.fd[i] >= 0 && self->inward.count < CB_BUFFERS) cb_inward_receive(&self->inward, self->outward.fd[i], self->local);
 	}
 	xsmcSetInteger(xsResult, (int)self->inward.count);
 }

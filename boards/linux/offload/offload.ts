@@ -1,4 +1,5 @@
 import type { Keypair, KeypairObserver } from '../../../src/wireguard/keypair.js';
+import type { Udp } from '../drivers/udp.js';
 
 /** Bytes of a packet that `read` and `openRun` show: an IPv6 header. */
 export const HEADER_BYTES = 40;
@@ -56,9 +57,14 @@ export class Offload extends Native('xs_offload_destructor') implements KeypairO
     return { framesWritten, tunnelDropped, sends, sendDropped, sendWaits };
   }
 
-  /** Descriptors that stay their owners'; -1: none. Sessions and what is known of addresses stay. */
-  attach(tun: number, v4: number, v6: number): void {
-    native('xs_offload_attach').call(this, tun, v4, v6);
+  /** Works on a descriptor of TUN and on sockets that stay their owners'; again after the sockets were bound anew. */
+  attach(tun: number, udp: Udp): void {
+    native('xs_offload_attach').call(this, tun, udp);
+  }
+
+  /** Touches neither any more. Sessions stay. */
+  detach(): void {
+    native('xs_offload_attach').call(this);
   }
 
   /** Reads a frame of TUN: the packets in it, 0 when there is none, or a negative errno. */
