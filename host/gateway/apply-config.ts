@@ -1,1 +1,1 @@
-export { applyConfig } from '../../src/management/apply-config.js';
+export { applyConfig } from '../../src/gateway/apply-config.js';

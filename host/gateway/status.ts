@@ -1,9 +1,9 @@
-import * as portable from '../../src/management/status.js';
+import * as portable from '../../src/gateway/status.js';
 import type { Device } from '../../src/wireguard/device.js';
 import type { Peer } from '../../src/wireguard/peer.js';
 import { zoneName } from './udp-addresses.js';
 
-export { type GatewayStatus, type PeerView, STATUS_OPERATION } from '../../src/management/status.js';
+export { type GatewayStatus, type PeerView, STATUS_OPERATION } from '../../src/gateway/status.js';
 
 /** With the zones of this host. */
 export function peerView(

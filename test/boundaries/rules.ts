@@ -14,11 +14,10 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   transport: ['packet', 'crypto', 'ports', 'wireguard', 'ice'],
   router: ['packet', 'crypto', 'ports', 'config', 'wireguard', 'ice', 'transport'],
   // What an operator changes and sees of a running gateway.
-  management: ['packet', 'crypto', 'ports', 'config', 'wireguard'],
   // The composition: the only one that knows everyone.
   gateway: [
     ...['packet', 'crypto', 'ports', 'config', 'identity', 'wireguard', 'control', 'ice', 'transport'],
-    ...['router', 'management'],
+    'router',
   ],
 };
 

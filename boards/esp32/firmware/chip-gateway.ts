@@ -2,8 +2,8 @@
 
 import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
+import { applyConfig } from '../../../src/gateway/apply-config.js';
 import { Gateway } from '../../../src/gateway.js';
-import { applyConfig } from '../../../src/management/apply-config.js';
 import type { Clock, Log, Store } from '../../../src/ports.js';
 import { planRoutes } from '../../../src/router/routes.js';
 import { Device } from '../../../src/wireguard/device.js';

@@ -1,4 +1,4 @@
-import { type GatewayStatus, STATUS_OPERATION } from '../../../src/management/status.js';
+import { type GatewayStatus, STATUS_OPERATION } from '../../../src/gateway/status.js';
 import type { Log } from '../../../src/ports.js';
 import type { UapiHost } from '../../../src/wireguard/uapi.js';
 import { UAPI_IO, UAPI_OK, UAPI_PORT_IN_USE } from '../../../src/wireguard/uapi-errno.js';

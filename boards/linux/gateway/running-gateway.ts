@@ -3,8 +3,8 @@
 import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
 import { keyToBase64 } from '../../../src/crypto/key-text.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
-import { applyConfig } from '../../../src/management/apply-config.js';
-import { type GatewayStatus, peerView } from '../../../src/management/status.js';
+import { applyConfig } from '../../../src/gateway/apply-config.js';
+import { type GatewayStatus, peerView } from '../../../src/gateway/status.js';
 import { sameEndpoint } from '../../../src/packet/endpoint.js';
 import { formatEndpoint } from '../../../src/packet/endpoint-text.js';
 import type { Clock, Log } from '../../../src/ports.js';
