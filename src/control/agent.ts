@@ -70,6 +70,7 @@ export class ControlAgent {
   #hold: Hold | undefined;
   #keepAt = Number.POSITIVE_INFINITY;
   #snapshotAskedAt = Number.NEGATIVE_INFINITY;
+  #endpoints: readonly string[] = [];
 
   /** Takes up what was kept. Throws what the store throws. */
   constructor(options: AgentOptions) {
@@ -99,6 +100,7 @@ export class ControlAgent {
         hello: () => this.#hello(),
         heartbeat: () => this.#heartbeat(),
         message: (envelope) => this.#message(envelope),
+        live: () => this.#tellEndpoints(),
         acknowledged: (facts) => this.#acknowledged(facts),
         serverTime: (time, uncertainty) => options.actions.serverTime?.(time, uncertainty),
       },
@@ -114,6 +116,13 @@ export class ControlAgent {
   /** Why site traffic is held back; undefined while it flows. */
   get hold(): Hold | undefined {
     return this.#hold;
+  }
+
+  /** Where peers can reach this gateway, best first; `0.0.0.0:port` is "where the server sees me". */
+  setEndpoints(endpoints: readonly string[]): void {
+    if (endpoints.join() === this.#endpoints.join()) return;
+    this.#endpoints = [...endpoints];
+    if (this.session.state === 'live') this.#tellEndpoints();
   }
 
   start(): void {
@@ -143,6 +152,10 @@ export class ControlAgent {
 
   #routes(): readonly Route[] {
     return routesOf(this.#options.enrolment.endpoints, this.configuration.settings.control);
+  }
+
+  #tellEndpoints(): void {
+    if (this.#endpoints.length > 0) this.session.send('endpoints', { endpoints: [...this.#endpoints] });
   }
 
   #hello(): RecordValue {

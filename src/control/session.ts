@@ -199,7 +199,8 @@ export class ControlSession {
     if (this.#state !== 'live') return this.#deadline;
     // One heartbeat at a time: while one is unanswered the next is not due.
     const due = this.#pending ? this.#pending.sentAt + this.timing.ackTimeout : this.#heartbeatAt;
-    return Math.min(due, this.#lastReceived + this.#readTimeout());
+    const refresh = this.#refreshAsked ? Number.POSITIVE_INFINITY : this.#options.credentials.refreshAt();
+    return Math.min(due, refresh, this.#lastReceived + this.#readTimeout());
   }
 
   advance(): void {
@@ -229,7 +230,9 @@ export class ControlSession {
       return;
     }
     if (!this.#refreshAsked && now >= credentials.refreshAt()) {
-      this.#refreshAsked = this.send('token-refresh', {});
+      // Asked once: without an answer the server ends the session with the token, and we log in again.
+      this.#refreshAsked = true;
+      this.send('token-refresh', {});
     }
     if (now >= this.#heartbeatAt && !this.#pending) this.#beat(now);
   }

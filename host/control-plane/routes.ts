@@ -1,0 +1,212 @@
+/**
+ * Every route with who may call it, in one table; what is not in it does not exist. A test walks the table, so that
+ * no route is ever open by accident.
+ */
+
+import type { RecordValue } from '../../src/control/shape.js';
+import { audit } from './audit.js';
+import { createClaim, redeemClaim, validateClaim } from './claims.js';
+import type { Database } from './database.js';
+import { findGateway, type GatewayRow, listGateways, recordChange } from './gateways.js';
+import type { Hub } from './hub.js';
+import type { LoginDesk } from './login.js';
+import { Refusal } from './refusal.js';
+import type { Tokens } from './tokens.js';
+
+export interface Request {
+  readonly params: Readonly<Record<string, string>>;
+  /** The JSON object of the body; empty when there is none. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface ControlRoute {
+  readonly method: 'GET' | 'POST';
+  /** In Hono's words. */
+  readonly path: string;
+  /** `open`: anybody, within the rate limit. `admin`: who has the administrator's token. */
+  readonly access: 'open' | 'admin';
+  readonly handle: (request: Request) => Promise<unknown>;
+}
+
+export interface RouteParts {
+  readonly database: Database;
+  readonly tokens: Tokens;
+  readonly login: LoginDesk;
+  readonly hub: Hub;
+  /** Where gateways connect to, for the answer to a claim. */
+  readonly endpoints: readonly { readonly kind: string; readonly url: string }[];
+  readonly publicUrl: string;
+}
+
+export function controlRoutes(parts: RouteParts): ControlRoute[] {
+  const { database, tokens, login, hub, endpoints, publicUrl } = parts;
+
+  const gatewayOf = async ({ params }: Request): Promise<GatewayRow> => {
+    const row = await findGateway(database, params.gateway);
+    // A gateway of another tenant is not there at all.
+    if (!row || row.tenant !== params.tenant) throw new Refusal(404, 'no_gateway', 'no such gateway');
+    return row;
+  };
+
+  const setState = async (row: GatewayRow, state: GatewayRow['state'], keep: boolean): Promise<void> => {
+    await database.transaction(async (sql) => {
+      await sql.query(
+        `UPDATE gateways SET state = $2, reason = NULL, next_public_key = NULL, rotation = NULL,
+           boots = '{}', identity_key = CASE WHEN $3 THEN identity_key ELSE NULL END WHERE id = $1`,
+        [row.id, state, keep],
+      );
+      await recordChange(sql, row.tenant, row.id);
+      await audit(sql, 'admin', `gateway-${state}`, row.tenant, row.id);
+    });
+    await hub.changed(row.tenant);
+    if (state !== 'active')
+      for (const session of hub.sessionsOf(row.id)) session.close(1008, `gateway ${state}`);
+  };
+
+  const open = (method: 'GET' | 'POST', path: string, handle: ControlRoute['handle']): ControlRoute => ({
+    method,
+    path,
+    access: 'open',
+    handle,
+  });
+  const admin = (method: 'GET' | 'POST', path: string, handle: ControlRoute['handle']): ControlRoute => ({
+    method,
+    path,
+    access: 'admin',
+    handle,
+  });
+  const tenant = '/api/v1/tenants/:tenant';
+  const gateway = `${tenant}/gateways/:gateway`;
+
+  return [
+    open('GET', '/health', async () => ({ status: 'ok' })),
+    open('GET', '/ready', async () => {
+      await database.query('SELECT 1');
+      return { status: 'ready' };
+    }),
+    open('GET', '/.well-known/jwks.json', async () => tokens.jwks),
+    open('POST', '/api/v1/invites/validate', ({ body }) => validateClaim(database, text(body, 'token'))),
+    open('POST', '/api/v1/invites/redeem', async ({ body }) => {
+      const redeemed = await redeemClaim(database, {
+        token: text(body, 'token'),
+        request: text(body, 'request'),
+        identityKey: text(body, 'identity_key'),
+        publicKey: text(body, 'public_key'),
+        device: deviceInfo(body.device_info),
+      });
+      if (redeemed.fresh) await hub.changed(redeemed.tenant);
+      return {
+        device_id: redeemed.gateway,
+        tenant_id: redeemed.tenant,
+        endpoints,
+        peer_ip: [redeemed.address],
+        tenant_cidr: [redeemed.prefix],
+        time: Date.now(),
+      };
+    }),
+    open('POST', '/api/v1/login/challenge', ({ body }) => login.challenge(text(body, 'gateway', 64))),
+    open('POST', '/api/v1/login', ({ body }) =>
+      login.login(text(body, 'gateway', 64), text(body, 'ticket', 4096), text(body, 'proof', 64)),
+    ),
+
+    admin('POST', `${tenant}/claims`, async ({ params, body }) => {
+      const claim = await createClaim(database, {
+        tenant: params.tenant,
+        prefix: body.prefix === undefined ? undefined : text(body, 'prefix', 49),
+        uses: body.uses === undefined ? 1 : Number(body.uses),
+        expires: Number(body.expires ?? 86_400),
+        tags: tagList(body.tags),
+      });
+      return { ...claim, url: `${publicUrl}/join?tenant_id=${claim.tenant}&token=${claim.token}` };
+    }),
+    admin('GET', `${tenant}/gateways`, async ({ params }) => {
+      const rows = await listGateways(database, params.tenant);
+      return { gateways: rows.map((row) => gatewayView(row, hub)) };
+    }),
+    admin('GET', gateway, async (request) => gatewayView(await gatewayOf(request), hub)),
+    admin('POST', `${gateway}/rotate`, async (request) => {
+      await hub.rotations.begin(await gatewayOf(request));
+      return { rotating: true };
+    }),
+    admin('POST', `${gateway}/configuration`, async (request) => ({
+      revision: await hub.settings.propose(await gatewayOf(request), record(request.body, 'settings')),
+    })),
+    admin('POST', `${gateway}/quarantine`, async (request) => {
+      const row = await gatewayOf(request);
+      await hub.quarantine(row.tenant, row.id, 'admin', text(request.body, 'reason', 96));
+      return { state: 'quarantined' };
+    }),
+    admin('POST', `${gateway}/release`, async (request) => {
+      const row = await gatewayOf(request);
+      if (row.state !== 'quarantined') throw new Refusal(409, 'not_quarantined', `it is ${row.state}`);
+      await setState(row, 'active', true);
+      hub.tell(row.id, 'shutdown', { active: false, reason: 'released by an operator' });
+      return { state: 'active' };
+    }),
+    admin('POST', `${gateway}/revoke`, async (request) => {
+      await setState(await gatewayOf(request), 'revoked', true);
+      return { state: 'revoked' };
+    }),
+    // The device may enrol again, with a new claim.
+    admin('POST', `${gateway}/forget`, async (request) => {
+      await setState(await gatewayOf(request), 'left', false);
+      return { state: 'left' };
+    }),
+  ];
+}
+
+function gatewayView(row: GatewayRow, hub: Hub): Record<string, unknown> {
+  const [session] = hub.sessionsOf(row.id);
+  return {
+    id: row.id,
+    tenant: row.tenant,
+    name: row.name,
+    state: row.state,
+    reason: row.reason,
+    address: row.address,
+    public_key: row.public_key,
+    next_public_key: row.next_public_key,
+    key_since: row.key_since,
+    rotation: row.rotation?.phase ?? null,
+    endpoint: row.endpoint,
+    online: session !== undefined && session.lastHeartbeat > 0,
+    last_seen: session?.lastHeartbeat ? new Date(session.lastHeartbeat) : row.last_seen,
+    version: session?.acknowledgedVersion ?? null,
+    settings: row.settings,
+    facts: session?.facts ?? null,
+  };
+}
+
+function text(body: Readonly<Record<string, unknown>>, name: string, most = 512): string {
+  const value = body[name];
+  if (typeof value !== 'string' || value === '' || value.length > most) {
+    throw new Refusal(400, 'bad_request', `${name} is text of 1 to ${most} characters`);
+  }
+  return value;
+}
+
+function record(body: Readonly<Record<string, unknown>>, name: string): RecordValue {
+  const value = body[name];
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Refusal(400, 'bad_request', `${name} is an object`);
+  }
+  return value as RecordValue;
+}
+
+function tagList(value: unknown): string[] {
+  if (value === undefined) return [];
+  const good =
+    Array.isArray(value) && value.length <= 16 && value.every((tag) => /^[\w.:-]{1,64}$/.test(String(tag)));
+  if (!good) throw new Refusal(400, 'bad_tags', 'tags are at most 16 words');
+  return value as string[];
+}
+
+/** What a device says about itself: shown, never believed. */
+function deviceInfo(value: unknown): Record<string, string> {
+  const info: Record<string, string> = {};
+  for (const name of ['hostname', 'os', 'arch', 'version']) {
+    const said = (value as Record<string, unknown> | undefined)?.[name];
+    if (typeof said === 'string') info[name] = said.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);
+  }
+  return info;
+}

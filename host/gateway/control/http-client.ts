@@ -1,0 +1,66 @@
+import { request as plainRequest } from 'node:http';
+import { request as tlsRequest } from 'node:https';
+import { isLoopback } from '../../../src/control/routes.js';
+import type { HttpAnswer, HttpClient } from '../../../src/ports.js';
+import { controlTls, type Pins } from './tls.js';
+
+/** ms for the whole of it. */
+const TIMEOUT = 10_000;
+const MOST_ANSWER_BYTES = 65_536;
+
+/** One JSON request at a time to the control plane; open HTTP only to this very machine. */
+export class NodeHttpClient implements HttpClient {
+  readonly #pins: Pins;
+
+  constructor(pins: Pins = []) {
+    this.#pins = pins;
+  }
+
+  post(url: string, body: string, token: string | undefined, done: (answer: HttpAnswer) => void): void {
+    let ended = false;
+    const end = (answer: Partial<HttpAnswer>): void => {
+      if (ended) return;
+      ended = true;
+      clearTimeout(patience);
+      done({ status: 0, body: '', error: undefined, retryAfter: 0, ...answer });
+    };
+    const patience = setTimeout(() => {
+      request?.destroy();
+      end({ error: 'no answer in time' });
+    }, TIMEOUT);
+    const secure = url.startsWith('https://');
+    if (!secure && !isLoopback(url)) {
+      queueMicrotask(() => end({ error: 'the control plane must be https:// unless it is this machine' }));
+      return;
+    }
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
+    const options = { method: 'POST', headers, agent: false, ...(secure ? controlTls(this.#pins) : {}) };
+    const request = (secure ? tlsRequest : plainRequest)(url, options, (response) => {
+      const parts: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (part: Buffer) => {
+        bytes += part.length;
+        if (bytes > MOST_ANSWER_BYTES) {
+          request.destroy();
+          end({ error: 'the answer is too large' });
+        } else parts.push(part);
+      });
+      response.on('end', () => {
+        const retryAfter = readRetryAfter(response.headers['retry-after']);
+        end({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8'), retryAfter });
+      });
+      response.on('error', (error) => end({ error: error.message }));
+    });
+    request.on('error', (error) => end({ error: error.message || 'the connection failed' }));
+    request.end(body);
+  }
+}
+
+/** ms; 0 when the header says nothing, and an hour at most. */
+export function readRetryAfter(header: string | undefined): number {
+  return header !== undefined && /^[0-9]{1,6}$/.test(header) ? Math.min(3600, Number(header)) * 1000 : 0;
+}
