@@ -39,7 +39,7 @@ static inline cb_batch cb_batch_arguments(xsMachine *the)
 	if (batch.start >= batch.slotSize || entries * batch.slotSize > bytes.length
 		|| entries * sizeof(uint32_t) > offset.length || entries * sizeof(uint32_t) > length.length
 		|| entries * CB_ENDPOINT_BYTES > endpoints.length)
-		xsRangeError("the batch has no room for %u entries", batch.entries);
+		xsRangeError("the batch has no room for %u entries", (unsigned)batch.entries);
 	return batch;
 }
 

@@ -28,14 +28,14 @@ static inline cb_buffer cb_writable(xsMachine *the, xsSlot *slot)
 /* Exactly `length` bytes, or a RangeError that shows sizes only. */
 static inline void cb_require_length(xsMachine *the, const cb_buffer *buffer, xsUnsignedValue length, const char *what)
 {
-	if (buffer->length != length) xsRangeError("%s has %u bytes instead of %u", what, buffer->length, length);
+	if (buffer->length != length) xsRangeError("%s has %u bytes instead of %u", what, (unsigned)buffer->length, (unsigned)length);
 }
 
 /* `length` bytes at `offset`, or a RangeError. Negative numbers are too large ones. */
 static inline uint8_t *cb_require_bytes(xsMachine *the, const cb_buffer *buffer, double offset, double length)
 {
 	if (!(offset >= 0 && length >= 0 && offset + length <= buffer->length))
-		xsRangeError("%.0f bytes at %.0f do not fit a buffer of %u", length, offset, buffer->length);
+		xsRangeError("%.0f bytes at %.0f do not fit a buffer of %u", length, offset, (unsigned)buffer->length);
 	return buffer->bytes + (xsUnsignedValue)offset;
 }
 

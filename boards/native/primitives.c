@@ -113,7 +113,7 @@ void xs_primitives_mac(xsMachine *the)
 	const cb_buffer key = cb_readable(the, &xsArg(1)), input = cb_readable(the, &xsArg(2));
 	cb_require_length(the, &out, 16, "the mac");
 	if (key.length < 1 || key.length > CB_KEY_BYTES)
-		xsRangeError("the mac's key has %u bytes instead of 1 to %d", key.length, CB_KEY_BYTES);
+		xsRangeError("the mac's key has %u bytes instead of 1 to %d", (unsigned)key.length, CB_KEY_BYTES);
 	uint8_t result[16];
 	cb_blake2s(result, 16, key.bytes, key.length, input.bytes, input.length);
 	deliver(&out, result);

@@ -13,43 +13,43 @@
 /* NVS_KEY_NAME_MAX_SIZE of the IDF, zero byte included. */
 #define KEY_BYTES 16
 
-/* (name): the value as an ArrayBuffer, undefined, or the IDF's error number. A text counts without its zero byte. */
+/* The value of `key` in memory of its own; a text counts without its zero byte. */
+static esp_err_t read_value(const char *key, uint8_t **value, size_t *length)
+{
+	nvs_handle_t handle;
+	esp_err_t error = nvs_open(NAMESPACE, NVS_READONLY, &handle);
+	if (error != ESP_OK) return error;
+	int text = 0;
+	error = nvs_get_blob(handle, key, NULL, length);
+	if (error != ESP_OK) {
+		text = 1;
+		error = nvs_get_str(handle, key, NULL, length);
+	}
+	if (error == ESP_OK) {
+		*value = malloc(*length + 1);
+		if (*value == NULL) error = ESP_ERR_NO_MEM;
+		else if (text) error = nvs_get_str(handle, key, (char *)*value, length);
+		else error = nvs_get_blob(handle, key, *value, length);
+	}
+	nvs_close(handle);
+	if (error == ESP_OK && text && *length > 0) --*length;
+	return error;
+}
+
+/* (name): the value as an ArrayBuffer, undefined, or the IDF's error number. */
 void xs_store_get(xsMachine *the)
 {
 	char key[KEY_BYTES];
-	nvs_handle_t handle;
-	size_t length = 0;
-	int text = 0;
 	xsmcToStringBuffer(xsArg(0), key, sizeof key);
-	esp_err_t error = nvs_open(NAMESPACE, NVS_READONLY, &handle);
-	if (error == ESP_ERR_NVS_NOT_FOUND) return;
-	if (error == ESP_OK) {
-		error = nvs_get_blob(handle, key, NULL, &length);
-		if (error != ESP_OK) {
-			text = 1;
-			error = nvs_get_str(handle, key, NULL, &length);
-		}
-		uint8_t *value = error == ESP_OK ? malloc(length + 1) : NULL;
-		if (error == ESP_OK && value == NULL) error = ESP_ERR_NO_MEM;
-		if (error == ESP_OK)
-			error = text ? nvs_get_str(handle, key, (char *)value, &length) : nvs_get_blob(handle, key, value, &length);
-		nvs_close(handle);
-		if (error == ESP_OK) {
-			if (text && length > 0) length--;
-			xsTry {
-				xsmcSetArrayBuffer(xsResult, value, (xsIntegerValue)length);
-			}
-			xsCatch {
-				free(value);
-				xsThrow(xsException);
-			}
-		}
-		if (value != NULL) {
-			memset(value, 0, length);
-			free(value);
-		}
+	uint8_t *value = NULL;
+	size_t length = 0;
+	const esp_err_t error = read_value(key, &value, &length);
+	if (error == ESP_OK) xsmcSetArrayBuffer(xsResult, value, (xsIntegerValue)length);
+	else if (error != ESP_ERR_NVS_NOT_FOUND) xsmcSetInteger(xsResult, error);
+	if (value != NULL) {
+		memset(value, 0, length);
+		free(value);
 	}
-	if (error != ESP_OK && error != ESP_ERR_NVS_NOT_FOUND) xsmcSetInteger(xsResult, error);
 }
 
 /* (name, bytes): 0 or the IDF's error number. It is in flash when this returns. */

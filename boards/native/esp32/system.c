@@ -36,6 +36,8 @@ void xs_chip_print(xsMachine *the)
 void xs_chip_crashed(xsMachine *the)
 {
 	switch (esp_reset_reason()) {
+		/* An exception that nobody caught makes the SDK restart the chip; nothing else here does. */
+		case ESP_RST_SW:
 		case ESP_RST_PANIC:
 		case ESP_RST_INT_WDT:
 		case ESP_RST_TASK_WDT:

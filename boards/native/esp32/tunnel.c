@@ -64,7 +64,7 @@ void xs_tunnel_add_address(xsMachine *the)
 	lwip_tunnel *self = xsmcGetHostData(xsThis);
 	const int prefixLength = xsmcToInteger(xsArg(1));
 	const cb_buffer address = cb_readable(the, &xsArg(0));
-	if (address.length != 4 && address.length != 16) xsRangeError("an address of %u bytes", address.length);
+	if (address.length != 4 && address.length != 16) xsRangeError("an address of %u bytes", (unsigned)address.length);
 	if (prefixLength < 0 || prefixLength > (int)address.length * 8) xsRangeError("a prefix of %d bits", prefixLength);
 	const int family = address.length == 4 ? 4 : 6;
 	xsmcSetBoolean(xsResult, cb_tunnel_add_address(&self->tunnel, family, address.bytes, prefixLength));

@@ -1,0 +1,2 @@
+#pragma once
+#define xsID_wake 1
