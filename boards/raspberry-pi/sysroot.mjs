@@ -1,8 +1,17 @@
 // The arm64 libraries that the program is linked with, taken out of Debian packages, without installing any.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 
 export const SYSROOT_NEEDS = ['apt-get', 'dpkg'];
 
@@ -33,6 +42,19 @@ export function makeSysroot(folder, quiet) {
     execFileSync('dpkg', ['-x', join(downloads, name), fresh], { stdio });
   }
   rmSync(downloads, { recursive: true });
+  bendLinks(fresh);
   renameSync(fresh, folder);
   return folder;
+}
+
+/** Links from the root of the file system would lead out of the folder. */
+function bendLinks(folder) {
+  for (const name of readdirSync(folder, { recursive: true })) {
+    const path = join(folder, name);
+    if (!lstatSync(path).isSymbolicLink()) continue;
+    const target = readlinkSync(path);
+    if (!target.startsWith('/')) continue;
+    rmSync(path);
+    symlinkSync(relative(dirname(path), join(folder, target)), path);
+  }
 }

@@ -16,6 +16,7 @@ import type { Tun } from '../drivers/tun.js';
 import type { Udp } from '../drivers/udp.js';
 import {
   ACCEPTED,
+  BUFFERS,
   HEADER_BYTES,
   NEXT_MALFORMED,
   NEXT_NONE,
@@ -27,6 +28,11 @@ import {
 
 /** Frames taken in one turn, so that timers and the other direction never starve. */
 const FRAMES_PER_TURN = 16;
+/**
+ * Likewise for what is received, `BUFFERS` buffers each. A flood of handshakes must come in faster than the device works
+ * them off: only then does it see that it is under load, and asks for cookies.
+ */
+const RECEIVES_PER_TURN = 8;
 /** Larger than every handshake message. */
 const HANDSHAKE_ROOM = 256;
 
@@ -148,12 +154,15 @@ export class OffloadPump {
 
   #inward(): void {
     const offload = this.#offload;
-    const buffers = offload.receive();
-    for (let i = 0; i < buffers; i++) {
-      offload.begin(i, this.#source, this.#runBuffer);
-      this.#buffer();
+    for (let round = 0; round < RECEIVES_PER_TURN; round++) {
+      const buffers = offload.receive();
+      for (let i = 0; i < buffers; i++) {
+        offload.begin(i, this.#source, this.#runBuffer);
+        this.#buffer();
+      }
+      offload.write();
+      if (buffers < BUFFERS) return;
     }
-    offload.write();
   }
 
   #buffer(): void {

@@ -4,6 +4,9 @@ import type { Udp } from '../drivers/udp.js';
 /** Bytes of a packet that `read` and `openRun` show: an IPv6 header. */
 export const HEADER_BYTES = 40;
 
+/** Buffers that one `receive` can bring; inward.h has the same. */
+export const BUFFERS = 8;
+
 /** What `openRun` tells, by place in its array; offload.c has the same. */
 export const RUN = Object.freeze({
   /** Type of the buffer's next message: `NEXT_NONE`, 1 to 4, or `NEXT_MALFORMED`; for data, its receiver index. */
