@@ -8,6 +8,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { buildChip, CHIPS, idfShortcomings, linkChip } from './esp32/chip-build.mjs';
 import { makeSysroot, SYSROOT_NEEDS } from './raspberry-pi/sysroot.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -22,12 +23,15 @@ const CROSS = 'aarch64-linux-gnu';
 const BOARDS = {
   linux: { platform: 'lin', product: 'cloudbridge-gateway', host: true },
   'raspberry-pi': { platform: 'lin', product: 'cloudbridge-gateway', host: process.arch === 'arm64' },
+  ...Object.fromEntries(CHIPS.map((name) => [name, { platform: 'esp32', chip: true }])),
 };
 
 const { values: options } = parseArgs({
   options: {
     board: { type: 'string', default: 'linux' },
     debug: { type: 'boolean', default: false },
+    /** Chips only: stop before the IDF, which need not be there. */
+    'link-only': { type: 'boolean', default: false },
     clean: { type: 'boolean', default: false },
     quiet: { type: 'boolean', default: false },
   },
@@ -58,6 +62,7 @@ function shortcomings(board) {
     missing.push(`TypeScript ${TYPESCRIPT_MAJOR} or later: npm ci`);
   }
   if (!finds('make')) missing.push('make: apt-get install make');
+  if (board.chip) return [...missing, ...(options['link-only'] ? [] : idfShortcomings())];
   if (!finds('pkg-config')) missing.push('pkg-config: apt-get install pkg-config');
   if (board.host) {
     if (!finds('cc')) missing.push('a C compiler: apt-get install gcc');
@@ -82,7 +87,7 @@ function surroundings(board) {
     ...process.env,
     PATH: `${tools(sdk)}:${join(root, 'node_modules/.bin')}:${process.env.PATH}`,
   };
-  if (board.host) return environment;
+  if (board.host || board.chip) return environment;
   const sysroot = makeSysroot(join(root, 'dist/xs/.build/sysroot-arm64'), options.quiet);
   const libraries = `${sysroot}/usr/lib/${CROSS}`;
   return {
@@ -122,6 +127,16 @@ function compile(name, board, output) {
   });
 }
 
+/** The exit code. */
+async function makeChip(name, board, output) {
+  const common = { name, root, output, environment: surroundings(board) };
+  if (!options['link-only']) return buildChip({ ...common, debug: options.debug });
+  const { code, warnings, linked } = await linkChip({ ...common, quiet: options.quiet });
+  for (const line of warnings) console.error(line);
+  if (code === 0) console.log(linked);
+  return code === 0 && warnings.length > 0 ? 1 : code;
+}
+
 const name = options.board;
 const board = BOARDS[name];
 if (board === undefined) {
@@ -136,6 +151,7 @@ if (missing.length > 0) {
 const output = join(root, 'dist/xs/.build', name);
 if (options.clean) rmSync(output, { recursive: true, force: true });
 mkdirSync(output, { recursive: true });
+if (board.chip) process.exit(await makeChip(name, board, output));
 const code = await compile(name, board, output);
 if (code === 0) {
   const goal = options.debug ? 'debug' : 'release';
