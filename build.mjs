@@ -26,7 +26,17 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { build } from 'esbuild';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`Node.js ${process.versions.node} is too old; 20.19 or newer is needed.`);
+  process.exit(1);
+}
+const { build } = await import('esbuild').catch((failure) => {
+  if (failure.code !== 'ERR_MODULE_NOT_FOUND') throw failure;
+  console.error('The packages are not installed yet. Run: npm ci');
+  process.exit(1);
+});
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(root, 'dist');
