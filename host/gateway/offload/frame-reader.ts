@@ -11,6 +11,11 @@ import { Worker } from 'node:worker_threads';
 
 /** Frames that wait in the ring at most; a power of two. */
 const ENTRIES = 1024;
+/**
+ * The two threads wake each other; this often, in ms, they also look by themselves. Nothing is known to be missed, but
+ * a wake-up lost to a fault anywhere below must cost a moment and not the tunnel.
+ */
+const LOOK_INTERVAL = 100;
 /** Frames worked on before other events of this thread get their turn. */
 const FRAMES_PER_TURN = 64;
 
@@ -32,6 +37,7 @@ interface ReaderData {
   readonly skew: number;
   readonly control: SharedArrayBuffer;
   readonly entries: number;
+  readonly lookInterval: number;
   readonly words: Readonly<Record<'produced' | 'consumed' | 'sleeps' | 'waits' | 'stop' | 'first', number>>;
 }
 
@@ -39,7 +45,8 @@ interface ReaderData {
 function readFrames(): void {
   const { readSync } = process.getBuiltinModule('node:fs');
   const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads');
-  const { fd, memory, ring, ringBytes, frameBytes, skew, control, entries, words } = workerData as ReaderData;
+  const { fd, memory, ring, ringBytes, frameBytes, skew, control, entries, lookInterval, words } =
+    workerData as ReaderData;
   const bytes = new Uint8Array(memory);
   const shared = new Int32Array(control);
   const { produced, consumed, sleeps, waits, stop, first } = words;
@@ -63,7 +70,7 @@ function readFrames(): void {
       while (!free(place)) {
         const used = Atomics.load(shared, consumed);
         Atomics.store(shared, waits, 1);
-        if (!free(place)) Atomics.wait(shared, consumed, used);
+        if (!free(place)) Atomics.wait(shared, consumed, used, lookInterval);
         if (Atomics.load(shared, stop) !== 0) return;
       }
       options.offset = ring + place + skew;
@@ -96,11 +103,15 @@ export class FrameReader {
   /** Gets each frame's place in the memory. It stays there until this returns. */
   onFrame: ((at: number, length: number) => void) | undefined;
   onClosed: ((reason: string) => void) | undefined;
+  /** Times that frames lay in the ring and nobody had been told. */
+  missedWakeUps = 0;
   readonly #fd: number;
   readonly #ring: FrameRing;
   readonly #control = new SharedArrayBuffer(4 * (FIRST_ENTRY + 2 * ENTRIES));
   readonly #shared = new Int32Array(this.#control);
   #exited: Promise<void> = Promise.resolve();
+  #look: NodeJS.Timeout | undefined;
+  #consumedAtLook = -1;
   #paused = false;
   #scheduled = false;
   #stopped = false;
@@ -121,6 +132,7 @@ export class FrameReader {
       skew,
       control: this.#control,
       entries: ENTRIES,
+      lookInterval: LOOK_INTERVAL,
       words: {
         produced: PRODUCED,
         consumed: CONSUMED,
@@ -146,6 +158,8 @@ export class FrameReader {
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => resolve());
     });
+    this.#look = setInterval(() => this.#lookForFrames(), LOOK_INTERVAL);
+    this.#look.unref();
   }
 
   /** Frames stay in the ring; when it is full, the kernel's queue fills, and its senders slow down. */
@@ -161,6 +175,7 @@ export class FrameReader {
   /** No frame comes after this. Resolves when no read is under way: after the interface was deleted. */
   stop(): Promise<void> {
     this.#stopped = true;
+    clearInterval(this.#look);
     Atomics.store(this.#shared, STOP, 1);
     Atomics.notify(this.#shared, CONSUMED);
     return this.#exited;
@@ -169,7 +184,20 @@ export class FrameReader {
   #close(reason: string): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    clearInterval(this.#look);
     this.onClosed?.(`the interface cannot be read: ${reason}`);
+  }
+
+  /** Frames that lie there since the last look, and no frame was worked on meanwhile: a wake-up was missed. */
+  #lookForFrames(): void {
+    const consumed = Atomics.load(this.#shared, CONSUMED);
+    const waiting = consumed !== Atomics.load(this.#shared, PRODUCED);
+    if (waiting && consumed === this.#consumedAtLook && !this.#paused && !this.#scheduled) {
+      this.missedWakeUps++;
+      this.#work();
+    }
+    // Not yet comparable with a look that found the ring empty.
+    this.#consumedAtLook = waiting ? consumed : -1;
   }
 
   #schedule(): void {

@@ -103,7 +103,7 @@ export class OffloadPump implements Pump {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    return { ...this.#counters };
+    return { ...this.#counters, missedWakeUps: this.#reader.missedWakeUps };
   }
 
   start(): void {
