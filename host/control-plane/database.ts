@@ -20,10 +20,13 @@ export interface Database extends Sql {
   close(): Promise<void>;
 }
 
-/** Opens the database in `<folder>/database`, or one in memory, and brings its schema up to date. */
-export async function openDatabase(folder: string | undefined): Promise<Database> {
+/**
+ * Opens the database in `<folder>/database`, or one in memory, and brings its schema up to date. `template` is a
+ * fresh cluster from `makeTemplate`: making one takes seconds.
+ */
+export async function openDatabase(folder: string | undefined, template?: Blob): Promise<Database> {
   let pglite: PGlite;
-  if (folder === undefined) pglite = await PGlite.create();
+  if (folder === undefined) pglite = await PGlite.create({ loadDataDir: template });
   else {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     chmodSync(folder, 0o700);
@@ -32,6 +35,14 @@ export async function openDatabase(folder: string | undefined): Promise<Database
   const database = new EmbeddedDatabase(pglite);
   await migrate(database, pglite);
   return database;
+}
+
+/** An empty cluster as a tar file. */
+export async function makeTemplate(): Promise<Blob> {
+  const pglite = await PGlite.create();
+  const template = await pglite.dumpDataDir('none');
+  await pglite.close();
+  return template;
 }
 
 class EmbeddedDatabase implements Database {

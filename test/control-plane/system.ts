@@ -1,8 +1,10 @@
 /** A control plane in this process and gateways' control ends towards it: the real server, database, links and agents. */
 
 import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { type CreatedClaim, createClaim, type NewClaim } from '../../host/control-plane/claims.js';
-import { type Database, openDatabase } from '../../host/control-plane/database.js';
+import { type Database, makeTemplate, openDatabase } from '../../host/control-plane/database.js';
 import type { ControlOptions } from '../../host/control-plane/options.js';
 import { ControlServer } from '../../host/control-plane/server.js';
 import { NodeClock } from '../../host/gateway/clock.js';
@@ -48,7 +50,7 @@ export class System {
   readonly #options: Partial<ControlOptions>;
 
   static async start(options: Partial<ControlOptions> = {}): Promise<System> {
-    const system = new System(await openDatabase(undefined), options);
+    const system = new System(await openTestDatabase(), options);
     await system.serve(0);
     return system;
   }
@@ -176,6 +178,20 @@ export class ControlEnd {
       new NodeHttpClient().post(this.control + path, JSON.stringify(body), undefined, resolve);
     });
   }
+}
+
+/** In memory; from an empty cluster that is made once for all tests, since that takes longer than most of them. */
+async function openTestDatabase(): Promise<Database> {
+  const folder = new URL('../../node_modules/.cache/cloudbridge/', import.meta.url);
+  const described = new URL('../../node_modules/@electric-sql/pglite/package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(described, 'utf8'));
+  const path = fileURLToPath(new URL(`empty-cluster-${version}.tar`, folder));
+  if (!existsSync(path)) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(`${path}.${process.pid}`, Buffer.from(await (await makeTemplate()).arrayBuffer()));
+    renameSync(`${path}.${process.pid}`, path);
+  }
+  return openDatabase(undefined, new Blob([readFileSync(path)]));
 }
 
 export async function until(condition: () => boolean, what: string, ms = 20_000): Promise<void> {
