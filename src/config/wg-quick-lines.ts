@@ -25,13 +25,16 @@ export type Line =
  */
 export function readLines(text: string): Line[] {
   const lines: Line[] = [];
-  const start = text.charCodeAt(0) === 0xfeff ? 1 : 0;
   let number = 1;
-  for (let at = start; at <= text.length; number++) {
-    const end = endOfLine(text, at);
-    const line = readLine(text.slice(at, end), number);
-    if (line !== undefined) lines.push(line);
-    at = end + (text.charCodeAt(end) === 13 && text.charCodeAt(end + 1) === 10 ? 2 : 1);
+  const add = (line: string): void => {
+    const read = readLine(line, number++);
+    if (read !== undefined) lines.push(read);
+  };
+  // Split, not scanned by index: where strings are kept as UTF-8 (XS), every index is counted from the start.
+  const whole = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  for (const line of whole.split('\n')) {
+    if (!line.includes('\r')) add(line);
+    else for (const part of (line.endsWith('\r') ? line.slice(0, -1) : line).split('\r')) add(part);
   }
   return lines;
 }
@@ -59,16 +62,6 @@ export function splitWords(value: Placed): Placed[] {
     }
   }
   return words;
-}
-
-function endOfLine(text: string, from: number): number {
-  let end = from;
-  while (end < text.length) {
-    const code = text.charCodeAt(end);
-    if (code === 10 || code === 13) break;
-    end++;
-  }
-  return end;
 }
 
 function readLine(raw: string, number: number): Line | undefined {
