@@ -11,6 +11,7 @@ import { Namespace } from './namespace.js';
 const NAMESPACES = '/run/netns';
 const SOCKETS = '/var/run/wireguard';
 const SPACE_NAME = /^cbl-([0-9a-z]+)-/;
+const DIRECTORY_NAME = /^cloudbridge-netns-([0-9a-z]+)-\w{6}$/;
 const SOCKET_NAME = /^cb([0-9a-z]+)-[0-9a-z]+\.sock$/;
 
 /** This process, in few characters: interface names have 15. */
@@ -56,7 +57,7 @@ function sweep(): void {
     if (owner && ownerIsGone(owner)) rmSync(join(SOCKETS, name), { force: true });
   }
   for (const name of list(tmpdir())) {
-    const owner = SPACE_NAME.exec(name)?.[1];
+    const owner = DIRECTORY_NAME.exec(name)?.[1];
     if (owner && ownerIsGone(owner)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
@@ -74,7 +75,7 @@ export class Lab {
 
   constructor() {
     sweep();
-    this.directory = mkdtempSync(join(tmpdir(), `cbl-${OWNER}-`));
+    this.directory = mkdtempSync(join(tmpdir(), `cloudbridge-netns-${OWNER}-`));
     process.once('exit', this.#atExit);
   }
 
