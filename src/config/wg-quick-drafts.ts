@@ -5,10 +5,24 @@ import type { ZoneIndex } from '../packet/endpoint-text.js';
 import type { Problem } from './problem.js';
 import type { InterfaceConfig, PeerConfig, PeerEndpoint } from './tunnel-config.js';
 import { type Placed, splitList, splitWords } from './wg-quick-lines.js';
-import * as values from './wg-quick-values.js';
+import {
+  type Mistake,
+  readBoolean,
+  readDns,
+  readEndpoint,
+  readFwMark,
+  readKeepalive,
+  readMtu,
+  readPort,
+  readPrefix,
+  readPublicKey,
+  readSecretKey,
+  readTable,
+  type Value,
+} from './wg-quick-values.js';
 
 /** Where a mistake in a value stands, and what it is. */
-export type Report = (severity: Problem['severity'], at: Placed, mistake: values.Mistake) => void;
+export type Report = (severity: Problem['severity'], at: Placed, mistake: Mistake) => void;
 
 /** A prefix and where it was written. */
 export interface PlacedPrefix extends Prefix {
@@ -77,7 +91,7 @@ export class InterfaceDraft implements Draft {
     }
     switch (key) {
       case 'PrivateKey':
-        this.privateKey = take(values.readSecretKey(value.text, 'genkey'), value, report);
+        this.privateKey = take(readSecretKey(value.text, 'genkey'), value, report);
         if (this.privateKey !== undefined && isZero(this.privateKey)) {
           report('error', value, {
             message: 'the key is all zero, which stands for no key',
@@ -86,35 +100,34 @@ export class InterfaceDraft implements Draft {
         }
         break;
       case 'ListenPort':
-        this.#listenPort = take(values.readPort(value.text), value, report);
+        this.#listenPort = take(readPort(value.text), value, report);
         break;
       case 'FwMark':
-        this.#fwMark = take(values.readFwMark(value.text), value, report) ?? 0;
+        this.#fwMark = take(readFwMark(value.text), value, report) ?? 0;
         break;
       case 'Address':
         for (const word of splitWords(value)) {
-          const prefix = take(values.readPrefix(word.text), word, report);
+          const prefix = take(readPrefix(word.text), word, report);
           if (prefix !== undefined) this.addresses.push({ ...prefix, at: word });
         }
         break;
       case 'DNS':
         for (const word of splitWords(value)) {
-          const dns = take(values.readDns(word.text), word, report);
+          const dns = take(readDns(word.text), word, report);
           if (typeof dns === 'string') this.#dnsSearch.push(dns);
           else if (dns !== undefined) this.#dnsServers.push(dns);
         }
         break;
       case 'MTU':
         // wg-quick takes an empty MTU or Table for none at all.
-        this.mtu = value.text === '' ? undefined : take(values.readMtu(value.text), value, report);
+        this.mtu = value.text === '' ? undefined : take(readMtu(value.text), value, report);
         this.mtuAt = value;
         break;
       case 'Table':
-        this.#table =
-          (value.text === '' ? undefined : take(values.readTable(value.text), value, report)) ?? 'auto';
+        this.#table = (value.text === '' ? undefined : take(readTable(value.text), value, report)) ?? 'auto';
         break;
       case 'SaveConfig':
-        if (take(values.readBoolean(value.text), value, report) === true) {
+        if (take(readBoolean(value.text), value, report) === true) {
           report('warning', value, {
             message: 'the running configuration is not written back into the file here',
             remedy: 'remove the line, and keep changes made with "wg set" by "wg showconf"',
@@ -176,28 +189,28 @@ export class PeerDraft implements Draft {
   read(key: string, value: Placed, report: Report): void {
     switch (key) {
       case 'PublicKey':
-        this.publicKey = take(values.readPublicKey(value.text), value, report);
+        this.publicKey = take(readPublicKey(value.text), value, report);
         this.publicKeyAt = value;
         break;
       case 'PresharedKey': {
-        const presharedKey = take(values.readSecretKey(value.text, 'genpsk'), value, report);
+        const presharedKey = take(readSecretKey(value.text, 'genpsk'), value, report);
         // The paper, section 5.2: "no preshared key" is the key of zeros.
         this.#presharedKey = presharedKey === undefined || isZero(presharedKey) ? undefined : presharedKey;
         break;
       }
       case 'AllowedIPs':
         for (const part of splitList(value)) {
-          const prefix = take(values.readPrefix(part.text), part, report);
+          const prefix = take(readPrefix(part.text), part, report);
           if (prefix === undefined) continue;
           maskAddress(prefix.address, prefix.prefixLength);
           this.allowedIps.push({ ...prefix, at: part });
         }
         break;
       case 'Endpoint':
-        this.#endpoint = take(values.readEndpoint(value.text, this.#zoneIndex), value, report);
+        this.#endpoint = take(readEndpoint(value.text, this.#zoneIndex), value, report);
         break;
       case 'PersistentKeepalive':
-        this.#persistentKeepalive = take(values.readKeepalive(value.text), value, report) ?? 0;
+        this.#persistentKeepalive = take(readKeepalive(value.text), value, report) ?? 0;
         break;
     }
   }
@@ -237,7 +250,7 @@ function hookOf(key: string): Hook | undefined {
   }
 }
 
-function take<T>(value: values.Value<T>, at: Placed, report: Report): T | undefined {
+function take<T>(value: Value<T>, at: Placed, report: Report): T | undefined {
   if (value.ok) return value.value;
   report('error', at, { message: value.message, remedy: value.remedy });
   return undefined;

@@ -44,8 +44,8 @@ export class NetworkApplier {
   }
 
   /** Names and peers, as applied last. */
-  *peers(): IterableIterator<[string, Peer]> {
-    for (const [id, { peer }] of this.#applied) yield [id, peer];
+  peers(): [string, Peer][] {
+    return Array.from(this.#applied, ([id, { peer }]): [string, Peer] => [id, peer]);
   }
 
   apply(desired: DesiredNetwork): void {

@@ -34,10 +34,12 @@ export class PeerTable {
     return this.#count;
   }
 
-  *all(): IterableIterator<Peer> {
+  all(): Peer[] {
+    const peers: Peer[] = [];
     for (const remote of this.#remotes.values()) {
-      if (remote === remote.peer.remote) yield remote.peer;
+      if (remote === remote.peer.remote) peers.push(remote.peer);
     }
+    return peers;
   }
 
   /** The peer's key with what is remembered about it, be it its present or its next one. */
