@@ -104,7 +104,11 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-const askStatus = (name: string) => JSON.parse(call(['status', name, '--json']).stdout) as GatewayStatus;
+function askStatus(name: string): GatewayStatus {
+  const { status, stdout, stderr } = call(['status', name, '--json']);
+  expect(status, stderr).toBe(EXIT.ok);
+  return JSON.parse(stdout) as GatewayStatus;
+}
 
 describe('keys', () => {
   it('pubkey gives the public key of RFC 7748, section 6.1', () => {
