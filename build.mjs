@@ -1,6 +1,6 @@
 // Builds the programs into dist/: `node build.mjs [--declarations] [--quiet]`.
 //
-// dist/cloudbridge-gateway.js, dist/cloudbridge-lab.js   the programs, one bundled file each
+// dist/cloudbridge-{gateway,lab,control}.js              the programs, one bundled file each
 // dist/LICENSES.txt                                      the licences of the packages inside them
 // dist/kernel.wasm                                       the data plane's one pass over a batch
 // dist/core/                                             the portable core, one module per source file, with
@@ -42,10 +42,11 @@ const root = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(root, 'dist');
 const require = createRequire(import.meta.url);
 
-/** Programs by name: what `npm pack` installs, and the lab, which only a checkout has. */
+/** Programs by name: what `npm pack` installs; the lab and the control plane, which only a checkout has. */
 const PROGRAMS = {
   'cloudbridge-gateway': 'host/gateway/main.ts',
   'cloudbridge-lab': 'host/lab/main.ts',
+  'cloudbridge-control': 'host/control-plane/main.ts',
 };
 
 /** Some of the packages are CommonJS and ask for Node's own modules by `require`, which ES modules do not have. */
@@ -81,6 +82,8 @@ async function buildPrograms() {
     outdir: dist,
     write: false,
     bundle: true,
+    // Finds its files beside its own modules.
+    external: ['@electric-sql/pglite'],
     // With the packages they use inside: one file starts more than twice as fast as a hundred.
     metafile: true,
     banner: { js: REQUIRE },

@@ -31,6 +31,8 @@ export class GatewaySession {
   /** After `hello`. */
   boot: string | undefined;
   mostBytes = SMALL_MESSAGE_BYTES;
+  /** Seconds between its heartbeats. */
+  interval: number;
   /** Where the gateway's network is when everything sent has arrived; undefined before the first. */
   position: NetworkPosition | undefined;
   /** Version that the gateway's last heartbeat named. */
@@ -71,6 +73,7 @@ export class GatewaySession {
     this.remoteAddress = remoteAddress;
     this.#socket = socket;
     this.#options = options;
+    this.interval = options.heartbeat;
     this.#handler = handler;
     this.#log = log;
     this.#limit = new RateLimit(options.messagesPerSecond, options.messagesPerSecond, 1);
@@ -117,7 +120,7 @@ export class GatewaySession {
 
   /** Something that proves the gateway's life has come. */
   alive(): void {
-    const silence = Math.max(this.#options.silence, this.#options.heartbeat * 2_000);
+    const silence = Math.max(this.#options.silence, this.interval * 2_500);
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#socket.terminate(), silence);
   }

@@ -3,6 +3,7 @@
  * changes, signaling within the tenant, and the alarm when one identity lives twice.
  */
 
+import { METERED_HEARTBEAT } from '../../src/control/commit-confirm.js';
 import type { Envelope } from '../../src/control/envelope.js';
 import type { RecordValue } from '../../src/control/shape.js';
 import { parseEndpoint } from '../../src/packet/endpoint-text.js';
@@ -175,10 +176,11 @@ export class Hub implements SessionHandler {
     const row = await this.gateway(session);
     session.boot = boot;
     session.mostBytes = data.most_bytes as number;
+    session.interval = intervalOf(row, this.#options);
     session.alive();
     const network = await this.network(session.tenant);
     const { epoch, version } = network.tenant;
-    const { heartbeat } = this.#options;
+    const heartbeat = session.interval;
     session.send('welcome', { session: session.id, epoch, version, heartbeat, time: Date.now() });
     session.position = { epoch: data.epoch as string | undefined, version: (data.version as number) ?? -1 };
     if (row.state === 'quarantined') session.send('quarantine', { reason: row.reason ?? 'by an operator' });
@@ -237,6 +239,7 @@ export class Hub implements SessionHandler {
   }
 
   async #heartbeat(session: GatewaySession, { id, data }: Envelope): Promise<void> {
+    session.interval = intervalOf(await this.gateway(session), this.#options);
     session.alive();
     session.lastHeartbeat = Date.now();
     session.facts = data;
@@ -323,6 +326,13 @@ export class Hub implements SessionHandler {
       if (other.gateway !== session.gateway) other.send('mesh-update', { mesh_id: session.tenant, peers });
     }
   }
+}
+
+/** Seconds between the gateway's heartbeats by its settings, those on trial included. */
+function intervalOf({ settings }: GatewayRow, options: ControlOptions): number {
+  if (settings?.state !== 'pending' && settings?.state !== 'confirmed') return options.heartbeat;
+  const { heartbeat, metered } = settings.settings;
+  return typeof heartbeat === 'number' ? heartbeat : metered === true ? METERED_HEARTBEAT : options.heartbeat;
 }
 
 function hostText(address: string): string {

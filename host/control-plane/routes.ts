@@ -11,20 +11,22 @@ import { findGateway, type GatewayRow, listGateways, recordChange } from './gate
 import type { Hub } from './hub.js';
 import type { LoginDesk } from './login.js';
 import { Refusal } from './refusal.js';
-import type { Tokens } from './tokens.js';
+import type { TokenClaims, Tokens } from './tokens.js';
 
 export interface Request {
   readonly params: Readonly<Record<string, string>>;
   /** The JSON object of the body; empty when there is none. */
   readonly body: Readonly<Record<string, unknown>>;
+  /** Whose token it came with; set where `access` is `gateway`. */
+  readonly gateway?: TokenClaims;
 }
 
 export interface ControlRoute {
   readonly method: 'GET' | 'POST';
   /** In Hono's words. */
   readonly path: string;
-  /** `open`: anybody, within the rate limit. `admin`: who has the administrator's token. */
-  readonly access: 'open' | 'admin';
+  /** `open`: anybody, within the rate limit. `gateway`: a gateway, about itself. `admin`: the administrator. */
+  readonly access: 'open' | 'gateway' | 'admin';
   readonly handle: (request: Request) => Promise<unknown>;
 }
 
@@ -108,6 +110,17 @@ export function controlRoutes(parts: RouteParts): ControlRoute[] {
     open('POST', '/api/v1/login', ({ body }) =>
       login.login(text(body, 'gateway', 64), text(body, 'ticket', 4096), text(body, 'proof', 64)),
     ),
+    {
+      method: 'POST',
+      path: '/api/v1/leave',
+      access: 'gateway',
+      handle: async ({ gateway: claims }) => {
+        const row = claims && (await findGateway(database, claims.gateway));
+        if (!row) throw new Refusal(404, 'no_gateway', 'no such gateway');
+        await setState(row, 'left', false);
+        return { state: 'left' };
+      },
+    },
 
     admin('POST', `${tenant}/claims`, async ({ params, body }) => {
       const claim = await createClaim(database, {

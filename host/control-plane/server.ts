@@ -68,7 +68,7 @@ export class ControlServer {
     const hub = new Hub(database, tokens, options, log);
     const endpoints = [{ kind: 'websocket', url: `${publicUrl.replace(/^http/, 'ws')}/ws` }];
     const routes = controlRoutes({ database, tokens, login, hub, endpoints, publicUrl });
-    const app = application(routes, given.adminToken, options, log);
+    const app = application(routes, given.adminToken, tokens, options, log);
     server.on('request', getRequestListener(app.fetch));
     const sockets = new WebSocketServer({
       noServer: true,
@@ -171,6 +171,7 @@ function turnAway(socket: Duplex, status: string, headers = ''): void {
 function application(
   routes: readonly ControlRoute[],
   adminToken: string,
+  tokens: Tokens,
   options: ControlOptions,
   log: Log,
 ): Hono<{ Bindings: HttpBindings }> {
@@ -189,8 +190,13 @@ function application(
         context.header('Retry-After', '5');
         return answer(context, 429, 'rate_limit_exceeded', 'too many requests from this address');
       }
+      const bearer = /^Bearer ([\w.-]+)$/.exec(context.req.header('authorization') ?? '')?.[1];
+      const gateway = route.access === 'gateway' ? await tokens.verify(bearer ?? '') : undefined;
+      if (route.access === 'gateway' && !gateway) {
+        return answer(context, 401, 'unauthorized', 'the gateway’s token is missing or wrong');
+      }
       const body = route.method === 'POST' ? await readBody(context) : {};
-      return context.json((await route.handle({ params: context.req.param(), body })) as object);
+      return context.json((await route.handle({ params: context.req.param(), body, gateway })) as object);
     });
   }
   app.notFound((context) => answer(context, 404, 'not_found', 'there is nothing here'));

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { check } from './commands/check.js';
+import { DEFAULT_NAME, enrol, leave, runEnrolled } from './commands/enrolled.js';
 import { genkey, genpsk, pubkey } from './commands/keys.js';
 import { runInner } from './commands/run.js';
 import { status } from './commands/status.js';
@@ -89,6 +90,48 @@ function program(finish: (code: number) => void): Command {
     .action(async (file: string, options: UpOptions) => finish(await up(file, options)));
 
   root
+    .command('enrol')
+    .description('redeem a claim: this device becomes a gateway of a tenant')
+    .argument('[claim]', 'URL or token; without it, the one that was interrupted')
+    .option('-n, --name <interface>', "the interface's name", DEFAULT_NAME)
+    .option('--control <url>', 'the control plane, when the claim is a bare token')
+    .option('--pin <sha256/...>', "the server key's pin, and a spare one's; repeatable", collect, [])
+    .option('--state-dir <directory>', 'where state is kept over restarts')
+    .action(async (claim: string | undefined, options) => finish(await enrol(claim, options)));
+
+  root
+    .command('run')
+    .description('run an enrolled gateway in the foreground: the control plane configures it')
+    .option('-n, --name <interface>', "the interface's name", DEFAULT_NAME)
+    .addOption(
+      new Option('--mode <mode>', 'how packets reach this host')
+        .choices(['auto', 'tun', 'minimal'])
+        .default('auto'),
+    )
+    .addOption(new Option('--tier <tier>', 'how packets are carried').choices(TIERS).default('auto'))
+    .option('--listen-port <port>', 'UDP port (the one of last time, or any)', readPort)
+    .option('--listen-address <address>', 'the only address at which peers reach this host', readAddress)
+    .option('--endpoint <host:port>', 'where peers reach it (where the control plane sees it)')
+    .option('--state-dir <directory>', 'where state is kept over restarts')
+    .addOption(
+      new Option('--log-format <format>', 'json, or human (for a terminal)').choices(['json', 'human']),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged')
+        .env('LOG_LEVEL')
+        .argParser(readLevel)
+        .default('info' satisfies LogThreshold),
+    )
+    .action(async (options) => finish(await runEnrolled(options)));
+
+  root
+    .command('leave')
+    .description('give the identity back')
+    .option('-n, --name <interface>', "the interface's name", DEFAULT_NAME)
+    .option('--state-dir <directory>', 'where state is kept over restarts')
+    .action(async (options) => finish(await leave(options)));
+
+  root
     .command('status')
     .description('show running gateways: mode, tier, and every peer with the reason for its state')
     .argument('[interface]', 'one gateway (otherwise all of this user)')
@@ -127,6 +170,12 @@ function readLevel(text: string): LogThreshold {
 function readAddress(text: string): string {
   if (isIP(text) === 0) throw new InvalidArgumentError('give an IPv4 or IPv6 address.');
   return text;
+}
+
+function readPort(text: string): number {
+  if (!/^[0-9]{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError('give a port number.');
+  return Number(text);
 }
 
 function readSeconds(text: string): number {

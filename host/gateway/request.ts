@@ -13,11 +13,21 @@ export const TIERS: readonly TierChoice[] = ['auto', 'portable', 't0'];
 export type GatewayLimits = Limits & ForwardLimits;
 export const KNOWN_LIMITS: GatewayLimits = Object.freeze({ ...LIMITS, ...DEFAULT_FORWARD_LIMITS });
 
+/** What a gateway that a control plane configures is told here. */
+export interface EnrolledRequest {
+  /** UDP port; 0: the one of last time, or any. */
+  readonly listenPort: number;
+  /** Where peers reach it, when that is not where the control plane sees it. */
+  readonly endpoint: string | undefined;
+}
+
 /** What a gateway is asked to be: plain data, which the outer process of rootless mode hands to the inner one. */
 export interface GatewayRequest {
   readonly interfaceName: string;
   /** The configuration file and what it said at the start; `undefined`: configured by `wg` alone. */
   readonly configuration: ConfigurationText | undefined;
+  /** Set when the control plane configures it; there is no file then. */
+  readonly enrolled?: EnrolledRequest;
   /** Where the control socket is made. */
   readonly uapiDirectory: string;
   /** Where state is kept; one directory for all gateways of this user. */

@@ -18,6 +18,7 @@ import { TimestampSource } from '../../src/wireguard/tai64n.js';
 import { applyConfig } from './apply-config.js';
 import { NodeClock } from './clock.js';
 import { readConfiguration, requireConfiguration } from './configuration.js';
+import { ManagedTunnel } from './control/managed-tunnel.js';
 import { NodePrimitives } from './crypto.js';
 import { EXIT, type ExitCode, GatewayError, messageOf } from './errors.js';
 import { FileStore } from './file-store.js';
@@ -97,6 +98,7 @@ export class RunningGateway {
   private device: Device | undefined;
   private tunnel: Tunnel | undefined;
   private pump: Pump | undefined;
+  private managed: ManagedTunnel | undefined;
   private uapi: UapiSocket | undefined;
   private host: GatewayUapiHost | undefined;
   /** What the device was last brought in line with. */
@@ -120,10 +122,15 @@ export class RunningGateway {
     const { request, log } = this;
     const { interfaceName, uapiDirectory, configuration } = request;
     await refuseLive(uapiDirectory, interfaceName);
-    const config = configuration && this.check(configuration).config;
+    const store = new FileStore(join(request.stateDirectory, interfaceName));
+    if (request.enrolled) {
+      this.managed = new ManagedTunnel(request.enrolled, store, this.primitives, this.clock, log);
+    }
+    const config = this.managed
+      ? await this.managed.configuration()
+      : configuration && this.check(configuration).config;
     const resolved = config ? await this.resolve(config) : new Map<PeerConfig, Uint8Array>();
 
-    const store = new FileStore(join(request.stateDirectory, interfaceName));
     const tier = chooseTier(request.tier, this.surroundings.choice.mode, log);
     const device = new Device({
       primitives: this.primitives,
@@ -157,6 +164,7 @@ export class RunningGateway {
     if (config) await tunnel.configure();
     else await run('ip', ['link', 'set', 'dev', interfaceName, 'mtu', String(DEFAULT_MTU)]);
     device.mtu = tunnel.mtu;
+    await this.managed?.start(device, tunnel);
 
     this.host = new GatewayUapiHost(tunnel, this.pump, log, () => this.status());
     this.uapi = await UapiSocket.listen(uapiDirectory, interfaceName, device, this.host, log);
@@ -231,6 +239,7 @@ export class RunningGateway {
       configuration: request.configuration?.path ?? null,
       peers: Array.from(device.peers(), (peer) => peerView(peer, device, now, (one) => this.detail(one))),
       counters: { ...device.counters, ...pump.counters },
+      control: this.managed?.status(),
     };
   }
 
@@ -349,6 +358,7 @@ export class RunningGateway {
   private async takeDown(): Promise<void> {
     clearTimeout(this.patience);
     clearInterval(this.watch);
+    this.managed?.stop();
     this.uapi?.close();
     this.pump?.expectEnd();
     // The tunnel goes first where hooks may still want to use it; the pump then finds it gone.

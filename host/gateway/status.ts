@@ -1,9 +1,15 @@
 import * as portable from '../../src/gateway/status.js';
 import type { Device } from '../../src/wireguard/device.js';
 import type { Peer } from '../../src/wireguard/peer.js';
+import type { ControlStatus } from './control/control-status.js';
 import { zoneName } from './udp-addresses.js';
 
-export { type GatewayStatus, type PeerView, STATUS_OPERATION } from '../../src/gateway/status.js';
+export { type PeerView, STATUS_OPERATION } from '../../src/gateway/status.js';
+
+export interface GatewayStatus extends portable.GatewayStatus {
+  /** Of a gateway that a control plane configures. */
+  readonly control?: ControlStatus;
+}
 
 /** With the zones of this host. */
 export function peerView(

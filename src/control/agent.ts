@@ -10,7 +10,7 @@ import type { DeviceKeys } from '../identity/keys.js';
 import { KeyRotation } from '../identity/rotation.js';
 import type { SealedStore } from '../identity/sealed-store.js';
 import type { Clock, Log } from '../ports.js';
-import { CommitConfirm, type Settings } from './commit-confirm.js';
+import { CommitConfirm, METERED_HEARTBEAT, type Settings } from './commit-confirm.js';
 import type { Envelope } from './envelope.js';
 import type { Credentials, LinkFactory, Route } from './link.js';
 import { NetworkState, type Outcome } from './network-state.js';
@@ -108,8 +108,7 @@ export class ControlAgent {
       timing: options.timing,
       mostBytes: options.mostBytes,
     });
-    const { heartbeat } = this.configuration.settings;
-    if (heartbeat !== undefined) this.session.setHeartbeat(heartbeat);
+    this.session.setHeartbeat(this.#interval(this.configuration.settings));
     log?.write('info', 'control', { gateway: enrolment.gateway, tenant: enrolment.tenant });
   }
 
@@ -275,7 +274,7 @@ export class ControlAgent {
   #applySettings(settings: Settings): void {
     // At boot the tunnel is not there yet; it asks for the settings when it is.
     if (!this.session) return;
-    this.session.setHeartbeat(settings.heartbeat ?? this.session.timing.heartbeat / 1000);
+    this.session.setHeartbeat(this.#interval(settings));
     const routes = this.#routes();
     if (!sameRoutes(routes, this.session.routes)) {
       this.session.setRoutes(routes);
@@ -283,6 +282,11 @@ export class ControlAgent {
       this.session.reconnect('other control endpoints');
     }
     this.#options.actions.changed();
+  }
+
+  /** Seconds. */
+  #interval({ heartbeat, metered }: Settings): number {
+    return heartbeat ?? (metered ? METERED_HEARTBEAT : this.session.timing.heartbeat / 1000);
   }
 
   #keep(): void {

@@ -10,6 +10,9 @@ import type { RecordValue } from './shape.js';
 
 const RECORD = 'configuration';
 
+/** Seconds between heartbeats in the metered profile, unless the settings say another number. */
+export const METERED_HEARTBEAT = 120;
+
 export interface Settings {
   readonly mtu?: number;
   /** Seconds. */

@@ -1,3 +1,4 @@
+import { controlLines } from '../control/control-status.js';
 import type { GatewayStatus, PeerView } from '../status.js';
 
 const COLUMNS = [
@@ -24,6 +25,7 @@ export function statusTable(status: GatewayStatus): string {
   ];
   if (status.fwmark !== 0) lines.push(`  fwmark: 0x${status.fwmark.toString(16)}`);
   if (status.ipv6Missing !== null) lines.push(`  IPv4 only: ${status.ipv6Missing}`);
+  if (status.control) lines.push(...controlLines(status.control));
   if (status.underLoad) lines.push('  under load: handshakes are answered with cookies');
   if (status.peers.length === 0) return [...lines, '  no peers'].join('\n');
   const rows = [COLUMNS as readonly string[], ...status.peers.map(cells)];

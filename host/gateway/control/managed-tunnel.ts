@@ -1,0 +1,200 @@
+/** An enrolled gateway: the control agent decides what the tunnel is, and this carries it out. */
+
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
+import { ControlAgent } from '../../../src/control/agent.js';
+import type { RecordValue } from '../../../src/control/shape.js';
+import type { Primitives } from '../../../src/crypto/primitives.js';
+import { NetworkApplier } from '../../../src/gateway/apply-network.js';
+import type { Enrolment } from '../../../src/identity/enrolment.js';
+import { Login } from '../../../src/identity/login.js';
+import { parseInterfaceAddress, parsePrefix } from '../../../src/packet/address.js';
+import type { Log, Store } from '../../../src/ports.js';
+import type { Device } from '../../../src/wireguard/device.js';
+import type { Peer } from '../../../src/wireguard/peer.js';
+import type { NodeClock } from '../clock.js';
+import { EXIT, GatewayError, messageOf } from '../errors.js';
+import { run } from '../platform/command.js';
+import type { Tunnel } from '../platform/tunnel.js';
+import type { EnrolledRequest } from '../request.js';
+import { packageVersion } from '../version.js';
+import { AgentLoop } from './agent-loop.js';
+import { type ControlStatus, controlStatus } from './control-status.js';
+import { GatewayIdentity } from './identity.js';
+import { WebSocketLinks } from './websocket-link.js';
+
+const PORT = 'listen-port';
+/** Seconds. Peers are mostly behind NATs; the metered profile leaves it off. */
+const KEEPALIVE = 25;
+/** A heartbeat reports no more peers than the message holds. */
+const MOST_REPORTS = 64;
+
+export class ManagedTunnel {
+  readonly agent: ControlAgent;
+  readonly #identity: GatewayIdentity;
+  readonly #enrolment: Enrolment;
+  readonly #request: EnrolledRequest;
+  readonly #clock: NodeClock;
+  readonly #log: Log;
+  readonly #loop: AgentLoop;
+  readonly #startedAt: number;
+  readonly #firmware = `cloudbridge-gateway/${packageVersion()} node`.slice(0, 64);
+  #applier: NetworkApplier | undefined;
+  #tunnel: Tunnel | undefined;
+  #mtu: number | undefined;
+  #usualMtu = 0;
+
+  /** Throws a {@link GatewayError} when there is no enrolment in the store. */
+  constructor(request: EnrolledRequest, store: Store, primitives: Primitives, clock: NodeClock, log: Log) {
+    this.#request = request;
+    this.#clock = clock;
+    this.#log = log;
+    this.#startedAt = clock.monotonic();
+    this.#identity = new GatewayIdentity(primitives, store, log);
+    const { enrolment, keys, pins } = this.#identity;
+    if (!enrolment) {
+      throw new GatewayError(EXIT.configuration, 'this gateway is not enrolled; run "enrol <claim>" first');
+    }
+    this.#enrolment = enrolment;
+    this.agent = new ControlAgent({
+      primitives,
+      clock,
+      random: () => randomBytes(4).readUInt32LE() / 0x1_0000_0000,
+      store: this.#identity.store,
+      keys,
+      enrolment,
+      credentials: new Login(primitives, clock, this.#identity.http, enrolment, keys.identity),
+      links: new WebSocketLinks(pins),
+      actions: { changed: () => this.#apply(), facts: () => this.#facts() },
+      firmware: this.#firmware,
+      boot: randomBytes(8).toString('hex'),
+      // A host has the memory; what a board takes is its own to say.
+      mostBytes: 65_536,
+      log,
+    });
+    this.#loop = new AgentLoop(this.agent, clock, log);
+  }
+
+  /** What the interface is made of, before the control plane was heard: the last good network. */
+  async configuration(): Promise<TunnelConfig> {
+    const { network, rotation, configuration } = this.agent;
+    const addresses = (network.address.length > 0 ? network.address : this.#enrolment.address).map(
+      (text) => parseInterfaceAddress(text)!,
+    );
+    return {
+      interface: {
+        privateKey: rotation.keys.using.privateKey.slice(),
+        listenPort: await this.#port(),
+        addresses,
+        mtu: configuration.settings.mtu,
+        dnsServers: [],
+        dnsSearch: [],
+        table: 'auto',
+        fwMark: 0,
+        preUp: [],
+        postUp: [],
+        preDown: [],
+        postDown: [],
+      },
+      peers: [],
+    };
+  }
+
+  /** The tunnel is up: gives it its peers, then looks for the control plane. */
+  async start(device: Device, tunnel: Tunnel): Promise<void> {
+    this.#tunnel = tunnel;
+    this.#usualMtu = device.mtu;
+    this.#mtu = this.agent.configuration.settings.mtu;
+    this.#applier = new NetworkApplier(device, this.#log);
+    this.#apply();
+    const { port } = tunnel.sockets;
+    this.#identity.store.write(PORT, port);
+    const named = this.#request.endpoint;
+    this.agent.setEndpoints(named === undefined ? [`0.0.0.0:${port}`] : [named, `0.0.0.0:${port}`]);
+    const prefixes = this.agent.network.tenantCidr;
+    await tunnel.setRoutes(
+      (prefixes.length > 0 ? prefixes : this.#enrolment.tenantCidr).map((text) => parsePrefix(text)!),
+    );
+    this.#loop.start();
+  }
+
+  stop(): void {
+    this.#loop.stop('the gateway is stopping');
+  }
+
+  status(): ControlStatus {
+    return controlStatus(this.agent, this.#enrolment, this.#peers(), this.#clock.monotonic());
+  }
+
+  *#peers(): IterableIterator<Peer> {
+    for (const [, peer] of this.#applier?.peers() ?? []) yield peer;
+  }
+
+  #apply(): void {
+    const { network, rotation, hold, configuration } = this.agent;
+    const { settings } = configuration;
+    if (settings.log_level !== undefined)
+      throw new RangeError('the log level is set where the gateway is started');
+    this.#applier?.apply({
+      keys: rotation.keys,
+      peers: hold ? [] : network.peers.values(),
+      keepalive: settings.keepalive ?? (settings.metered ? 0 : KEEPALIVE),
+    });
+    if (this.#tunnel && settings.mtu !== this.#mtu) this.#setMtu(this.#tunnel, settings.mtu);
+  }
+
+  /** What the interface then says its MTU is comes back to the device by itself. */
+  #setMtu(tunnel: Tunnel, mtu: number | undefined): void {
+    this.#mtu = mtu;
+    if (tunnel.tun === undefined) {
+      tunnel.onMtu?.(mtu ?? this.#usualMtu);
+      return;
+    }
+    run('ip', ['link', 'set', 'dev', tunnel.interfaceName, 'mtu', String(mtu ?? this.#usualMtu)]).catch(
+      (error) => {
+        this.#log.write('error', 'mtu-not-set', { reason: messageOf(error) });
+      },
+    );
+  }
+
+  /** Measured facts only. */
+  #facts(): RecordValue {
+    const now = this.#clock.monotonic();
+    const reports: RecordValue[] = [];
+    for (const [id, peer] of this.#applier?.peers() ?? []) {
+      if (reports.length === MOST_REPORTS) break;
+      const report: RecordValue = { id, state: peer.state, reason: peer.reason };
+      if (peer.lastHandshake > 0) {
+        report.handshake_age = Math.round((now - peer.lastHandshake) / 1000);
+        report.transport = 'udp';
+        report.transport_reason = 'only-transport';
+      }
+      if (peer.roundTrip !== undefined) report.rtt = Math.round(peer.roundTrip * 10) / 10;
+      if (peer.rxBytes > 0) report.rx = peer.rxBytes;
+      if (peer.txBytes > 0) report.tx = peer.txBytes;
+      reports.push(report);
+    }
+    return {
+      uptime: Math.round((now - this.#startedAt) / 1000),
+      firmware: this.#firmware,
+      memory: process.memoryUsage.rss(),
+      peers: reports,
+    };
+  }
+
+  /** The port of last time if it is free: peers that cannot hear of another one still know it. */
+  async #port(): Promise<number> {
+    if (this.#request.listenPort !== 0) return this.#request.listenPort;
+    const last = this.#identity.store.read(PORT);
+    return typeof last === 'number' && (await isFree(last)) ? last : 0;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', () => resolve(false));
+    socket.bind(port, () => socket.close(() => resolve(true)));
+  });
+}
