@@ -2,6 +2,7 @@
 
 import { blake2s } from '@noble/hashes/blake2.js';
 import { sha256, sha512 } from '@noble/hashes/sha2.js';
+import { toHex } from './text.js';
 
 let state = 0x9e3779b9;
 
@@ -40,7 +41,7 @@ export function createHash(name: string) {
       const digest = HASHES[name](new Uint8Array(parts));
       if (encoding === undefined) return digest;
       if (encoding !== 'hex') throw new Error(`no encoding ${encoding} here`);
-      return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+      return toHex(digest);
     },
   };
 }
