@@ -1,11 +1,8 @@
 /** From received buffers to frames for TUN: the inward half of the pump. */
 
 import { writeSync } from 'node:fs';
-import { Batch } from '../../../src/packet/batch.js';
-import { ENDPOINT_BYTES } from '../../../src/packet/endpoint.js';
 import type { Clock } from '../../../src/ports.js';
 import type { Device } from '../../../src/wireguard/device.js';
-import type { Keypair } from '../../../src/wireguard/keypair.js';
 import {
   COOKIE_REPLY_BYTES,
   DATA_MIN_BYTES,
@@ -20,17 +17,9 @@ import {
   TYPE_INITIATION,
   TYPE_RESPONSE,
 } from '../../../src/wireguard/messages.js';
-import {
-  BAD_PACKET,
-  BAD_TAG,
-  type Kernel,
-  type Lane,
-  MESSAGE_HEADER,
-  NOT_DATA,
-  REPLAYED,
-  SOURCE_UNKNOWN,
-} from '../wasm/kernel.js';
+import type { Kernel, Lane } from '../wasm/kernel.js';
 import type { OffloadCounters } from './counters.js';
+import { MessageOpener } from './message-opener.js';
 
 /** The most one receive can bring. */
 const BUFFER_BYTES = 65_536;
@@ -70,21 +59,7 @@ export class Receiver {
   /** Stride of the last buffer that held several datagrams. */
   #lastStride = 0;
   readonly #guesses = new Uint32Array(STRIDE_TRIES);
-  readonly #source = new Uint8Array(ENDPOINT_BYTES);
-  // The run of messages under one key pair that is being gathered for `noteReceived`.
-  #keypair: Keypair | undefined;
-  #datagrams = 0;
-  #bytes = 0;
-  #dataPackets = 0;
-  #now = 0;
-  /** Length that proves the stride of the pass under way when a message of it verifies. */
-  #stride = 0;
-  #proven = false;
-  /** New messages of the buffer under way. */
-  #opened = 0;
-  readonly #refused = { badTag: 0, unknownIndex: 0, malformed: 0, replayed: 0 };
-  /** For the rare pair without a slot in the kernel. */
-  #portable: Batch | undefined;
+  readonly #opener: MessageOpener;
 
   constructor(
     kernel: Kernel,
@@ -101,6 +76,7 @@ export class Receiver {
     this.#counters = counters;
     this.#write = write;
     this.#free = lane.input;
+    this.#opener = new MessageOpener(kernel, lane, device, counters);
   }
 
   /** Takes one received buffer. `source` is an endpoint record. */
@@ -116,13 +92,9 @@ export class Receiver {
     if (this.#free + BUFFER_BYTES > input + inputBytes) this.flush();
     const at = this.#free;
     this.#kernel.bytes.set(message, at);
-    this.#source.set(source);
-    this.#now = this.#clock.monotonic();
-    // Between two buffers anything may have happened to the AllowedIPs.
-    call.forgetSource();
-    this.#opened = 0;
+    this.#opener.begin(source, this.#clock.monotonic());
     this.#take(at, length);
-    this.#note();
+    this.#opener.end();
     // What was delivered may lie in place; the next buffer goes behind it.
     this.#free = (at + length + 15) & ~15;
     if (this.#free - input >= FLUSH_BYTES || call.supersLeft() === 0) this.flush();
@@ -164,15 +136,13 @@ export class Receiver {
     const fixed = fixedLength(readU32(this.#kernel.bytes, at));
     if (fixed !== 0 && this.#allMessages(at, length, fixed)) {
       // Handshake messages have one length, so a merged buffer of them shows its stride.
-      this.#pass(at, length, fixed);
-      this.#settle();
+      this.#opener.pass(at, length, fixed);
       return;
     }
     const { call } = this.#lane;
     const first = call.nextMessage(at, length, DATA_MIN_BYTES);
     if (first === length) {
-      if (!this.#pass(at, length, length)) this.#passClaimed(at, length);
-      this.#settle();
+      if (!this.#opener.pass(at, length, length)) this.#passClaimed(at, length);
       return;
     }
     this.#counters.coalescedBuffers++;
@@ -197,16 +167,18 @@ export class Receiver {
     const count = this.#guess(at, length, first);
     for (let i = 0; i < count; i++) {
       const stride = this.#guesses[i];
-      if (!this.#pass(at, length, stride)) continue;
+      if (!this.#opener.pass(at, length, stride)) continue;
       this.#lastStride = stride;
-      this.#settle();
       return;
     }
     // One datagram after all, whose ciphertext looked like a beginning.
-    if (!this.#pass(at, length, length) && !this.#passClaimed(at, length) && this.#opened === 0) {
+    if (
+      !this.#opener.pass(at, length, length) &&
+      !this.#passClaimed(at, length) &&
+      this.#opener.opened === 0
+    ) {
       this.#counters.strideUnknown++;
     }
-    this.#settle();
   }
 
   /**
@@ -220,7 +192,7 @@ export class Receiver {
     if (keypair === undefined || keypair.slot < 0) return false;
     const packet = this.#lane.call.peekLength(at, keypair.slot);
     const stride = this.#device.paddedLength(packet) + DATA_OVERHEAD_BYTES;
-    return packet > 0 && stride < length && this.#pass(at, length, stride);
+    return packet > 0 && stride < length && this.#opener.pass(at, length, stride);
   }
 
   /**
@@ -256,125 +228,6 @@ export class Receiver {
       if (type >= TYPE_INITIATION && type <= TYPE_DATA) return true;
     }
     return false;
-  }
-
-  /** Takes every datagram under this stride. True when it was right. */
-  #pass(at: number, length: number, stride: number): boolean {
-    this.#stride = stride;
-    this.#proven = false;
-    const refused = this.#refused;
-    refused.badTag = refused.unknownIndex = refused.malformed = refused.replayed = 0;
-    for (let done = 0; done < length; done += stride) {
-      this.#message(at + done, Math.min(stride, length - done));
-    }
-    return this.#proven;
-  }
-
-  /** Counts what the last pass refused; passes with a wrong stride do not count. */
-  #settle(): void {
-    const { counters } = this.#device;
-    counters.badTag += this.#refused.badTag;
-    counters.unknownIndex += this.#refused.unknownIndex;
-    counters.malformed += this.#refused.malformed;
-    counters.replayed += this.#refused.replayed;
-  }
-
-  #message(at: number, length: number): void {
-    const { bytes } = this.#kernel;
-    const type = messageType(bytes, at, length);
-    if (type === TYPE_DATA) this.#data(at, length);
-    else if (type !== 0) this.#device.queueHandshake(bytes, at, length, this.#source, 0);
-    else this.#refused.malformed++;
-  }
-
-  #data(at: number, length: number): void {
-    const { bytes } = this.#kernel;
-    const { counters } = this.#device;
-    const index = readU32(bytes, at + DATA_RECEIVER);
-    let keypair = this.#keypair;
-    if (keypair === undefined || keypair.localIndex !== index) {
-      // First of all: telling the peer may end other key pairs, this one too. The source accepted last was another's.
-      this.#note();
-      this.#lane.call.forgetSource();
-      keypair = this.#device.keypairByIndex(index);
-      if (keypair === undefined) {
-        this.#refused.unknownIndex++;
-        return;
-      }
-    }
-    if (keypair.expired(this.#now, this.#device.timing)) {
-      counters.expiredKeys++;
-      return;
-    }
-    if (keypair.slot < 0) {
-      this.#openPortable(at, length);
-      return;
-    }
-    const result = this.#lane.call.receive(at, length, keypair.slot);
-    if (result < 0 && result !== BAD_PACKET) {
-      if (result === BAD_TAG) this.#refused.badTag++;
-      else if (result === REPLAYED) {
-        this.#refused.replayed++;
-        this.#prove(length);
-      } else if (result === NOT_DATA) this.#refused.malformed++;
-      return;
-    }
-    this.#prove(length);
-    this.#opened++;
-    this.#keypair = keypair;
-    this.#datagrams++;
-    this.#bytes += length;
-    if (length > DATA_OVERHEAD_BYTES) this.#dataPackets++;
-    if (result > 0 && result < SOURCE_UNKNOWN) this.#counters.packetsDelivered++;
-    else if (result === BAD_PACKET) counters.badPacket++;
-    else if (result === 0) counters.keepalivesReceived++;
-    else this.#checkSource(at, result - SOURCE_UNKNOWN, keypair);
-  }
-
-  #prove(length: number): void {
-    if (length === this.#stride) this.#proven = true;
-  }
-
-  #checkSource(at: number, length: number, keypair: Keypair): void {
-    if (this.#device.routeSource(this.#kernel.bytes, at + MESSAGE_HEADER, length) !== keypair.peer) {
-      this.#device.counters.wrongSource++;
-      return;
-    }
-    this.#lane.call.acceptSource(at, length);
-    this.#counters.packetsDelivered++;
-  }
-
-  /** Tells the peer what was gathered: it confirms the pair, follows the endpoint, keeps the timers. */
-  #note(): void {
-    const keypair = this.#keypair;
-    if (keypair === undefined) return;
-    const datagrams = this.#datagrams;
-    const bytes = this.#bytes;
-    const dataPackets = this.#dataPackets;
-    this.#keypair = undefined;
-    this.#datagrams = this.#bytes = this.#dataPackets = 0;
-    keypair.peer.noteReceived(keypair, this.#source, 0, datagrams, bytes, dataPackets);
-  }
-
-  #openPortable(at: number, length: number): void {
-    this.#portable ??= new Batch(this.#device.limits.packetSize + DATA_OVERHEAD_BYTES, 1);
-    const batch = this.#portable;
-    const { bytes } = this.#kernel;
-    batch.clear();
-    if (batch.push(bytes, at, length) < 0) {
-      this.#device.counters.tooLarge++;
-      return;
-    }
-    batch.endpoints.set(this.#source);
-    this.#device.open(batch);
-    const inner = batch.length[0];
-    if (inner === 0) return;
-    this.#prove(length);
-    this.#opened++;
-    const packet = at + MESSAGE_HEADER;
-    bytes.set(batch.bytes.subarray(batch.offset[0], batch.offset[0] + inner), packet);
-    this.#lane.call.deliver(packet, inner);
-    this.#counters.packetsDelivered++;
   }
 }
 
