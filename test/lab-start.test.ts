@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { uapiDirectory } from '../host/gateway/uapi-path.js';
+import { localAddresses } from '../host/lab/guest.js';
 import type { RoundReport } from '../host/lab/round.js';
 import { freePorts, requestPage } from '../host/lab/services.js';
 
@@ -205,6 +206,18 @@ describe('npm start', () => {
       guest.kill('SIGTERM');
       await ended;
     }
+    run.child.kill('SIGTERM');
+    expect(await run.ended, run.errors).toBe(0);
+    run.expectNothingLeft();
+  });
+
+  test('--listen lets the local network in', { timeout: LIMIT }, async () => {
+    run = new LabRun('--listen');
+    await run.until(/established/);
+    const path = /(\S+guest\.conf)/.exec(run.output)?.[1] ?? '';
+    const [, host, port] = /^Endpoint = (.+):(\d+)$/m.exec(readFileSync(path, 'utf8')) ?? [];
+    expect(host).toBe(localAddresses()[0] ?? '127.0.0.1');
+    expect(boundAddresses(Number(port))).toContain('00000000');
     run.child.kill('SIGTERM');
     expect(await run.ended, run.errors).toBe(0);
     run.expectNothingLeft();

@@ -52,8 +52,8 @@ describe('README.md and the programs', () => {
       .map((command) => help('cloudbridge-gateway.js', command))
       .concat(help('cloudbridge-lab.js'))
       .join('\n');
-    // npm's own option, and the bench's.
-    const others = ['--global', '--peer'];
+    // npm's own options, and the bench's.
+    const others = ['--global', '--silent', '--peer'];
     const named = new Set(Array.from(text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g), ([option]) => option));
     const unknown = [...named].filter((option) => !others.includes(option) && !known.includes(option));
     expect(unknown).toEqual([]);
