@@ -10,13 +10,14 @@ import { exitWith, print, programArguments, report } from './drivers/process.js'
 import { SIGHUP, Signals } from './drivers/signals.js';
 import { HELP, readUp } from './gateway/command-line.js';
 import { EXIT, exitCodeOf, GatewayError } from './gateway/gateway-error.js';
+import { measure, WORKS } from './gateway/measure.js';
 import { RunningGateway } from './gateway/running-gateway.js';
 
 export default function main(): void {
   try {
     const [command, ...words] = programArguments();
     if (command === 'up') up(words);
-    else exitWith(once(command));
+    else exitWith(once(command, words));
   } catch (error) {
     report(`cloudbridge-gateway: ${messageOf(error)}\n`);
     exitWith(exitCodeOf(error));
@@ -24,7 +25,7 @@ export default function main(): void {
 }
 
 /** Commands that answer and end; the exit code. */
-function once(command: string | undefined): number {
+function once(command: string | undefined, words: readonly string[]): number {
   switch (command) {
     case '--version':
       print(`${VERSION}\n`);
@@ -36,6 +37,14 @@ function once(command: string | undefined): number {
       requirePrimitives(new NativePrimitives());
       print('all primitives give the published answers\n');
       return EXIT.ok;
+    case 'measure': {
+      const [work, count] = words;
+      if (!WORKS.includes(work) || !(Number(count) > 0)) {
+        throw new GatewayError(EXIT.usage, `measure takes ${WORKS.join(' or ')} and a count`);
+      }
+      measure(work, Number(count), new NativePrimitives());
+      return EXIT.ok;
+    }
     default:
       report(HELP);
       return EXIT.usage;

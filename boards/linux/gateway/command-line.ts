@@ -11,6 +11,7 @@ export const HELP = `cloudbridge-gateway for Linux on Moddable XS
 
   up FILE.conf [options]   run a wg-quick configuration in the foreground
   self-test                try the primitives against published vectors
+  measure WORK COUNT       work for an instruction counter: handshake or packet
   --version, --help
 
 Options of up:

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: a stand-in takes whatever the tests give it
 /** Deep comparison as `toEqual` and `toMatchObject` mean it: by content, properties that are undefined left out. */
 
 interface Fitting {

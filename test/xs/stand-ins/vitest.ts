@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: a stand-in takes whatever the tests give it
 /**
  * As much of vitest's vocabulary as the core's tests use, for an engine that has neither Node nor timers. Every test
  * reports itself through `issueCommand`, xsnap's line to the outside. A word that is missing here fails the test that
