@@ -20,7 +20,7 @@ import type { RecordValue, Value } from './shape.js';
 
 const NETWORK = 'network';
 const HOLD = 'hold';
-/** A change of the network is on flash this many ms later at the latest; sooner if a heartbeat tells of it. */
+/** Usual value of `keepWithin`: flash wears out. */
 const KEEP_WITHIN = 5_000;
 /** A second snapshot is asked for only after this many ms. */
 const SNAPSHOT_PATIENCE = 10_000;
@@ -56,6 +56,8 @@ export interface AgentOptions {
   readonly boot: string;
   readonly mostBytes?: number;
   readonly timing?: Partial<SessionTiming>;
+  /** A change of the network is stored this many ms later at the latest; sooner if a heartbeat tells of it. */
+  readonly keepWithin?: number;
   readonly log?: Log;
 }
 
@@ -225,7 +227,7 @@ export class ControlAgent {
     switch (outcome.kind) {
       case 'applied':
         if (type === 'mesh-update') return;
-        this.#keepAt = Math.min(this.#keepAt, this.#options.clock.monotonic() + KEEP_WITHIN);
+        this.#keepAt = Math.min(this.#keepAt, this.#options.clock.monotonic() + this.#keepWithin);
         if (type === 'snapshot') this.#snapshotAskedAt = Number.NEGATIVE_INFINITY;
         this.#options.actions.changed();
         return;
@@ -282,6 +284,10 @@ export class ControlAgent {
       this.session.reconnect('other control endpoints');
     }
     this.#options.actions.changed();
+  }
+
+  get #keepWithin(): number {
+    return this.#options.keepWithin ?? KEEP_WITHIN;
   }
 
   /** Seconds. */

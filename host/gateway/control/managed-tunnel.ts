@@ -71,6 +71,7 @@ export class ManagedTunnel {
       boot: randomBytes(8).toString('hex'),
       // A host has the memory; what a board takes is its own to say.
       mostBytes: 65_536,
+      keepWithin: 0,
       log,
     });
     this.#loop = new AgentLoop(this.agent, clock, log);
