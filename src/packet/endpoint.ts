@@ -56,10 +56,14 @@ export function writeEndpoint(
 }
 
 export function copyEndpoint(to: Uint8Array, toAt: number, from: Uint8Array, fromAt: number): void {
-  for (let i = 0; i < ENDPOINT_BYTES; i++) to[toAt + i] = from[fromAt + i];
+  // An interpreter is six times faster at one native copy than at 24 of its own.
+  if (from.length === ENDPOINT_BYTES) to.set(from, toAt);
+  else for (let i = 0; i < ENDPOINT_BYTES; i++) to[toAt + i] = from[fromAt + i];
 }
 
 export function sameEndpoint(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): boolean {
-  for (let i = 0; i < ENDPOINT_BYTES; i++) if (a[aAt + i] !== b[bAt + i]) return false;
+  // Behind the address of IPv4 a record is zero.
+  const used = a[aAt] === FAMILY_IPV4 ? ADDRESS + 4 : ENDPOINT_BYTES;
+  for (let i = 0; i < used; i++) if (a[aAt + i] !== b[bAt + i]) return false;
   return true;
 }
