@@ -54,7 +54,11 @@ const standIns: Plugin = {
 async function bundle(file: string): Promise<string> {
   const { outputFiles } = await build({
     stdin: {
-      contents: `import './test/xs/stand-ins/globals.ts'; import './${file}'; import { runAll } from './test/xs/stand-ins/vitest.ts'; runAll(${JSON.stringify(TESTS_LEFT_OUT)});`,
+      contents: [
+        ...['globals', 'fewer-runs'].map((name) => `import './test/xs/stand-ins/${name}.ts';`),
+        `import './${file}';`,
+        `import { runAll } from './test/xs/stand-ins/vitest.ts'; runAll(${JSON.stringify(TESTS_LEFT_OUT)});`,
+      ].join('\n'),
       resolveDir: ROOT,
     },
     bundle: true,

@@ -1,7 +1,6 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: a stand-in takes whatever the tests give it
 /** Globals that the tests and their libraries look for. There are no timers: whoever needs one fails. */
 
-import fc from 'fast-check';
 import { fromBase64, toBase64, toHex } from './text.js';
 
 const world = globalThis as Record<string, unknown>;
@@ -82,6 +81,3 @@ for (const prototype of [Array.prototype, Object.getPrototypeOf(Uint8Array.proto
     return this.slice().reverse();
   });
 }
-
-// An interpreter does in a minute what Node does in a second; Node has tried the other cases.
-fc.configureGlobal({ numRuns: 15 });
