@@ -167,5 +167,10 @@ try {
 } catch (failure) {
   // esbuild has already shown its own errors, with the line.
   if (!failure.errors) console.error(failure.message);
+  else if (failure.errors.some(({ text }) => /^Could not resolve "[^.]/.test(text))) {
+    console.error(
+      'A package is missing: the list of packages has changed since they were installed. Run: npm ci',
+    );
+  }
   process.exit(1);
 }
