@@ -28,6 +28,14 @@ describe.skipIf(lacking)(`linking for chips${lacking ? ` (skipped: ${lacking})` 
     expect(result.warnings).toEqual([]);
     const linked = readFileSync(result.linked, 'latin1');
     expect(linked).toContain(`boards/${name === 'esp32-c6' ? 'esp32' : name}/main`);
+    // Whatever is ours lives in flash.
+    const rules = readFileSync(join(result.folder, 'makefile'), 'utf8');
+    const preloaded = new Set([...rules.matchAll(/-p (\S+)\.xsb/g)].map(([, word]) => word));
+    const modules = [...rules.matchAll(/^\t\$\(MODULES_DIR\)\/((?:src|boards)\/\S+)\.xsb/gm)].map(
+      ([, word]) => word,
+    );
+    expect(modules.length).toBeGreaterThan(50);
+    expect(modules.filter((word) => !preloaded.has(word))).toEqual([]);
     // Functions in C that the program names but no file has would only be missed by the IDF's linker.
     const named = new Set(
       [...linked.matchAll(/\b(xs_(?:tunnel|uplink|store|chip|primitives)_\w+)/g)].map(([, word]) => word),

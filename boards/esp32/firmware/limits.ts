@@ -5,7 +5,7 @@ import type { Limits } from '../../../src/wireguard/limits.js';
  * README has the memory that results.
  */
 export const CHIP_LIMITS: Partial<Limits> = Object.freeze({
-  maxPeers: 32,
+  maxPeers: 8,
   stagedPackets: 4,
   handshakeQueue: 8,
   underLoadQueue: 4,

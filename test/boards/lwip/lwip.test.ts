@@ -1,6 +1,7 @@
 /**
  * The ESP32's tunnel interface and UDP socket (boards/native/esp32/lwip) in a real lwIP, Debian's `liblwip-dev`. The
- * checks are in tunnel.c; what Debian's lwIP cannot show (address translation, which only Espressif's has) is left out.
+ * checks are in tunnel.c. Address translation, which only Espressif's lwIP has, is in translation.c: ESP_LWIP names a
+ * checkout of github.com/espressif/esp-lwip, branch 2.1.3-esp.
  */
 
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -17,10 +18,17 @@ const MISSING =
     ? undefined
     : 'gcc and liblwip-dev are missing (apt-get install gcc liblwip-dev)';
 
-/** Every check that the program must report, so that none can be skipped unseen. */
-const CHECKS = [...readFileSync(TEST_SOURCE, 'utf8').matchAll(/\bcheck\([^;]*, "([^"]+)"\);/g)].map(
-  ([, name]) => name,
-);
+/** Every check that a program must report, so that none can be skipped unseen. */
+function checksOf(source: string): (string | undefined)[] {
+  const text = readFileSync(source, 'utf8');
+  return [...text.matchAll(/\bcheck\([^;]*, "([^"]+)"\);/g)].map(([, name]) => name);
+}
+
+const CHECKS = checksOf(TEST_SOURCE);
+
+const SOURCE_FILES = readdirSync(SOURCES)
+  .filter((name) => name.endsWith('.c'))
+  .map((name) => join(SOURCES, name));
 
 describe.skipIf(MISSING)(`the tunnel in lwIP${MISSING ? ` (skipped: ${MISSING})` : ''}`, () => {
   let directory: string;
@@ -29,12 +37,9 @@ describe.skipIf(MISSING)(`the tunnel in lwIP${MISSING ? ` (skipped: ${MISSING})`
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'cloudbridge-lwip-'));
     const program = join(directory, 'tunnel');
-    const files = readdirSync(SOURCES)
-      .filter((name) => name.endsWith('.c'))
-      .map((name) => join(SOURCES, name));
     const flags = ['-std=gnu11', '-g', '-Wall', '-Wextra', '-Werror', `-I${HEADERS}`, `-I${SOURCES}`];
     const libraries = ['-rdynamic', '-llwip', '-ldl', '-lpthread'];
-    execFileSync('gcc', [...flags, TEST_SOURCE, ...files, '-o', program, ...libraries]);
+    execFileSync('gcc', [...flags, TEST_SOURCE, ...SOURCE_FILES, '-o', program, ...libraries]);
     // A status other than 0 is told by the failed checks, or by their absence.
     output = spawnSync(program, { encoding: 'utf8', timeout: 30_000 }).stdout.split('\n');
   }, 60_000);
@@ -52,5 +57,47 @@ describe.skipIf(MISSING)(`the tunnel in lwIP${MISSING ? ` (skipped: ${MISSING})`
 
   test('translation is told to be absent where lwIP has none', () => {
     expect(output).toContain('translation absent');
+  });
+});
+
+const espressif = process.env.ESP_LWIP;
+const lacking =
+  espressif && existsSync(join(espressif, 'src/core/ipv4/ip4_napt.c')) ? undefined : 'ESP_LWIP names none';
+
+describe.skipIf(lacking)(`translation in Espressif's lwIP${lacking ? ` (skipped: ${lacking})` : ''}`, () => {
+  const source = 'test/boards/lwip/translation.c';
+  let directory: string;
+  let output: string[];
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'cloudbridge-lwip-'));
+    const program = join(directory, 'translation');
+    const core = ['core', 'core/ipv4', 'core/ipv6'].flatMap((folder) => {
+      const path = join(espressif!, 'src', folder);
+      return readdirSync(path)
+        .filter((name) => name.endsWith('.c'))
+        .map((name) => join(path, name));
+    });
+    core.push(join(espressif!, 'src/netif/ethernet.c'));
+    const includes = ['-Itest/boards/lwip/espressif', `-I${espressif}/src/include`, `-I${SOURCES}`];
+    // Warnings in lwIP itself are not ours to mend.
+    execFileSync('gcc', [
+      '-std=gnu11',
+      '-g',
+      '-w',
+      ...includes,
+      source,
+      ...SOURCE_FILES,
+      ...core,
+      '-o',
+      program,
+    ]);
+    output = spawnSync(program, { encoding: 'utf8', timeout: 30_000 }).stdout.split('\n');
+  }, 120_000);
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  test.each(checksOf(source))('%s', (name) => {
+    expect(output).toContain(`ok ${name}`);
   });
 });
