@@ -118,9 +118,14 @@ export class Hub implements SessionHandler {
       .catch(() => {});
   }
 
+  /** Tells every gateway to come back, each at its own time within what we can take in again. */
   closeAll(reason: string): void {
+    const spread = Math.max(1, this.sessionCount / this.#options.acceptedPerSecond);
     for (const sessions of this.#sessions.values()) {
-      for (const session of sessions) session.close(CLOSE.goingAway, reason);
+      for (const session of sessions) {
+        session.send('bye', { reason, retry_after: Math.ceil(Math.random() * spread) });
+        session.close(CLOSE.goingAway, reason);
+      }
     }
   }
 

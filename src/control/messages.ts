@@ -243,5 +243,8 @@ export const MESSAGE_TYPES: Readonly<Record<string, MessageType>> = Object.freez
     message: text(192),
     retry_after: optional(integer(0, 86_400, 'seconds')),
   }),
-  bye: type('both', false, 'The session ends on purpose.', { reason: text(96) }),
+  bye: type('both', false, 'The session ends on purpose.', {
+    reason: text(96),
+    retry_after: optional(integer(0, 86_400, 'seconds until the gateway should come back')),
+  }),
 });

@@ -11,6 +11,9 @@ const SCHEMES: Readonly<Record<string, LinkKind>> = Object.freeze({
   http: 'event-stream',
 });
 
+/** Those that may leave this machine. */
+const SECURE: readonly string[] = Object.freeze(['wss', 'mqtts', 'https']);
+
 /** The seed's fallback: WebSocket or MQTT first, then an event stream, then polling. */
 const ORDER: Readonly<Record<LinkKind, number>> = Object.freeze({
   websocket: 0,
@@ -35,7 +38,7 @@ export function routesOf(enrolled: readonly Route[], configured: readonly string
 export function routeKind(url: string): LinkKind | undefined {
   const scheme = /^([a-z]+):\/\//.exec(url)?.[1] ?? '';
   const kind = Object.hasOwn(SCHEMES, scheme) ? SCHEMES[scheme] : undefined;
-  return kind !== undefined && (scheme.endsWith('s') || isLoopback(url)) ? kind : undefined;
+  return kind !== undefined && (SECURE.includes(scheme) || isLoopback(url)) ? kind : undefined;
 }
 
 /** True when the URL's host is this machine, by number: names can be pointed elsewhere. */

@@ -23,6 +23,8 @@ export interface SessionTiming {
   /** A heartbeat is moved at random by up to this share of the interval, so that a fleet does not beat as one. */
   readonly heartbeatJitter: number;
   readonly ackTimeout: number;
+  /** A session that is lost is made anew within this time, at random: a fleet loses its server all at once. */
+  readonly reconnectSpread: number;
   /** The control lamp is green while the last acknowledged heartbeat is younger than this many intervals. */
   readonly lampIntervals: number;
 }
@@ -33,6 +35,7 @@ export const SESSION_TIMING: SessionTiming = Object.freeze({
   heartbeat: 30_000,
   heartbeatJitter: 0.15,
   ackTimeout: 10_000,
+  reconnectSpread: 10_000,
   lampIntervals: 2.5,
 });
 
@@ -339,7 +342,10 @@ export class ControlSession {
         this.#options.credentials.accept(data.token as string, (data.expires_in as number) * 1000);
         return;
       case 'bye':
-        this.#fail(`the server ended the session: ${data.reason as string}`);
+        this.#fail(
+          `the server ended the session: ${data.reason as string}`,
+          ((data.retry_after as number | undefined) ?? 0) * 1000,
+        );
         return;
       default:
         if (this.#state === 'live') this.#options.handlers.message(envelope);
@@ -382,12 +388,15 @@ export class ControlSession {
   }
 
   #fail(reason: string, retryAfter = 0): void {
+    const lost = this.#state === 'live' && retryAfter === 0;
     this.#dropLink();
     this.#options.log?.write('warn', 'control-session-lost', { reason });
     // The next route is tried at once; only a whole round in vain waits longer and longer.
     this.#route = (this.#route + 1) % Math.max(1, this.#routes.length);
     const another = this.#route !== 0 && retryAfter === 0;
-    this.#wait(another ? this.#options.random() * 1000 : this.#backoff.next(retryAfter), reason);
+    const { random } = this.#options;
+    if (lost) this.#wait(random() * this.timing.reconnectSpread, reason);
+    else this.#wait(another ? random() * 1000 : this.#backoff.next(retryAfter), reason);
   }
 
   #dropLink(): void {

@@ -40,7 +40,12 @@ export class MemoryLog implements Log {
 }
 
 /** Quick, so that tests need not wait; what is timed here is never judged. */
-const TIMING: Partial<SessionTiming> = { heartbeat: 1_000, ackTimeout: 3_000, handshakeTimeout: 5_000 };
+const TIMING: Partial<SessionTiming> = {
+  heartbeat: 1_000,
+  ackTimeout: 3_000,
+  reconnectSpread: 1_000,
+  handshakeTimeout: 5_000,
+};
 
 export class System {
   readonly log = new MemoryLog();

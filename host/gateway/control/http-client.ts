@@ -11,9 +11,11 @@ const MOST_ANSWER_BYTES = 65_536;
 /** One JSON request at a time to the control plane; open HTTP only to this very machine. */
 export class NodeHttpClient implements HttpClient {
   readonly #pins: Pins;
+  readonly #ca: string | undefined;
 
-  constructor(pins: Pins = []) {
+  constructor(pins: Pins = [], ca?: string) {
     this.#pins = pins;
+    this.#ca = ca;
   }
 
   post(url: string, body: string, token: string | undefined, done: (answer: HttpAnswer) => void): void {
@@ -38,7 +40,12 @@ export class NodeHttpClient implements HttpClient {
       'content-length': Buffer.byteLength(body),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
-    const options = { method: 'POST', headers, agent: false, ...(secure ? controlTls(this.#pins) : {}) };
+    const options = {
+      method: 'POST',
+      headers,
+      agent: false,
+      ...(secure ? controlTls(this.#pins, this.#ca) : {}),
+    };
     const request = (secure ? tlsRequest : plainRequest)(url, options, (response) => {
       const parts: Buffer[] = [];
       let bytes = 0;

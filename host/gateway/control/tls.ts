@@ -13,8 +13,10 @@ export function parsePin(text: string): string | undefined {
   return PIN.exec(text)?.[1];
 }
 
-export function controlTls(pins: Pins): ConnectionOptions {
+/** `ca`: certificates to trust in the place of the system's, PEM. */
+export function controlTls(pins: Pins, ca?: string): ConnectionOptions {
   return {
+    ...(ca === undefined ? {} : { ca }),
     minVersion: 'TLSv1.3',
     // Called before anything is sent: a wrong server never sees the token.
     checkServerIdentity: (host, certificate) =>

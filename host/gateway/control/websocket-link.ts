@@ -13,9 +13,11 @@ const MOST_WAITING = 4 * LARGEST_MESSAGE_BYTES;
 /** Control messages over WebSocket: TLS 1.3 to anywhere, open only to this very machine. */
 export class WebSocketLinks implements LinkFactory {
   readonly #pins: Pins;
+  readonly #ca: string | undefined;
 
-  constructor(pins: Pins = []) {
+  constructor(pins: Pins = [], ca?: string) {
     this.#pins = pins;
+    this.#ca = ca;
   }
 
   open(route: Route, token: string, events: LinkEvents): Link {
@@ -28,7 +30,7 @@ export class WebSocketLinks implements LinkFactory {
       route.url,
       token,
       events,
-      secure ? (controlTls(this.#pins) as ClientOptions) : {},
+      secure ? (controlTls(this.#pins, this.#ca) as ClientOptions) : {},
     );
   }
 }
