@@ -550,6 +550,8 @@ int main(void)
 	check(cb_tunnel_add_address(&tunnel, 6, (const uint8_t *)six.addr, 64) == 1, "it takes an IPv6 address");
 	check((tunnel.netif.flags & (NETIF_FLAG_ETHARP | NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHERNET)) == 0 && tunnel.netif.mtu == 1420, "it asks for no neighbours and has the tunnel's MTU");
 
+	check(tunnel.netif.state == NULL, "it leaves alone the field that the IDF takes for its own");
+
 	test_local_sends();
 	test_bounds();
 	test_arrivals();

@@ -8,6 +8,15 @@
 #include "lwip/priv/tcpip_priv.h"
 #include "lwip/tcpip.h"
 
+/*
+ * The interface's own `state` stays NULL: the IDF hears of every change of every interface and takes a `state` for an
+ * object of its own (esp_netif).
+ */
+static cb_tunnel *tunnel_of(struct netif *netif)
+{
+	return (cb_tunnel *)((char *)netif - offsetof(cb_tunnel, netif));
+}
+
 /* Whether some part of the packet is memory that its owner may change as soon as the output function returns. */
 static int is_volatile(const struct pbuf *packet)
 {
@@ -18,7 +27,7 @@ static int is_volatile(const struct pbuf *packet)
 /* In lwIP's thread: a packet that was routed here. lwIP keeps its own reference and frees that afterwards. */
 static err_t queue_packet(struct netif *netif, struct pbuf *packet)
 {
-	cb_tunnel *tunnel = netif->state;
+	cb_tunnel *tunnel = tunnel_of(netif);
 	struct pbuf *kept = is_volatile(packet) ? pbuf_clone(PBUF_RAW, PBUF_RAM, packet) : packet;
 	if (kept == NULL) return ERR_MEM;
 	if (kept == packet) pbuf_ref(packet);
@@ -94,7 +103,7 @@ static err_t open_here(struct tcpip_api_call_data *call)
 	request *asked = request_of(call);
 	cb_tunnel *tunnel = asked->tunnel;
 	struct netif *netif = &tunnel->netif;
-	if (netif_add(netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, tunnel, describe, tcpip_input) == NULL)
+	if (netif_add(netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4, NULL, describe, tcpip_input) == NULL)
 		return ERR_IF;
 	apply_mtu(netif, asked->mtu);
 #if LWIP_IPV6_AUTOCONFIG
