@@ -49,15 +49,18 @@ function start(makeUplink: MakeUplink, chip: Chip, clock: ChipClock, log: LineLo
   const settings = new Settings(store);
   const uplink = makeUplink(settings, log, edge);
   const { shareSite } = settings;
-  const gateway = new ChipGateway({ config, uplink, shareSite, primitives, store, clock, edge, log });
-  uplink.begin(() => gateway.linkUp());
+  // The uplink starts the network stack, which the tunnel then joins; its call comes on a later turn of the loop.
+  let gateway: ChipGateway | undefined;
+  uplink.begin(() => gateway?.linkUp());
+  gateway = new ChipGateway({ config, uplink, shareSite, primitives, store, clock, edge, log });
   if (!chip.beginWatchdog()) log.write('warn', 'no-watchdog');
+  const running = gateway;
   const goodAt = clock.monotonic() + GOOD_AFTER;
   let confirmed = false;
   Timer.repeat(() => {
     try {
-      gateway.poll();
-      if (gateway.advances) chip.feedWatchdog();
+      running.poll();
+      if (running.advances) chip.feedWatchdog();
       if (!confirmed && clock.monotonic() >= goodAt) {
         confirmed = true;
         guard.confirm();

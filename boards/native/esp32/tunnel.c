@@ -32,11 +32,6 @@ void xs_tunnel_destructor(void *data)
 /* (mtu, queue): true, or false when there is no memory. */
 void xs_tunnel_open(xsMachine *the)
 {
-	/* lwIP's thread must be there before anything is asked of it; starting it again does nothing. */
-	if (esp_netif_init() != ESP_OK) {
-		xsmcSetFalse(xsResult);
-		return;
-	}
 	lwip_tunnel *self = calloc(1, sizeof *self);
 	cb_mailbox *mailbox = self == NULL ? NULL : cb_mailbox_open(the, &xsThis);
 	const uint16_t mtu = (uint16_t)xsmcToInteger(xsArg(0));
