@@ -20,6 +20,8 @@ import type { Tokens } from './tokens.js';
 
 /** Names of starts that are remembered: one that comes back after another belongs to a second device. */
 const BOOTS_KEPT = 8;
+/** Seconds over which gateways come back after a planned stop; many take twice the time we could admit them in. */
+const LEAST_SPREAD = 10;
 /** A gateway may ask for a snapshot this often, ms. */
 const SNAPSHOT_INTERVAL = 2_000;
 
@@ -120,7 +122,7 @@ export class Hub implements SessionHandler {
 
   /** Tells every gateway to come back, each at its own time within what we can take in again. */
   closeAll(reason: string): void {
-    const spread = Math.max(1, this.sessionCount / this.#options.acceptedPerSecond);
+    const spread = Math.max(LEAST_SPREAD, (2 * this.sessionCount) / this.#options.acceptedPerSecond);
     for (const sessions of this.#sessions.values()) {
       for (const session of sessions) {
         session.send('bye', { reason, retry_after: Math.ceil(Math.random() * spread) });

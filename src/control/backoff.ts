@@ -12,7 +12,7 @@ export interface BackoffOptions {
   readonly least: number;
 }
 
-export const BACKOFF: BackoffOptions = Object.freeze({ first: 1_000, cap: 300_000, least: 500 });
+export const BACKOFF: BackoffOptions = Object.freeze({ first: 4_000, cap: 300_000, least: 500 });
 
 export class Backoff {
   readonly #options: BackoffOptions;
