@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findProgram } from '../gateway/platform/command.js';
 import { type GatewayStatus, STATUS_OPERATION } from '../gateway/status.js';
 import { askGateway } from '../gateway/uapi-client.js';
 import { uapiDirectory } from '../gateway/uapi-path.js';
@@ -41,7 +42,8 @@ export class GatewayProcess {
     writeFileSync(configuration, gatewayConfiguration(network, plan), { mode: 0o600 });
     this.logFile = join(files.folder, `${plan.name}.log`);
     const log = openSync(this.logFile, 'w', 0o600);
-    this.child = spawn(process.execPath, [files.program, 'up', configuration, ...options], {
+    const [program, ...words] = [...boundToUs(), process.execPath, files.program, 'up', configuration];
+    this.child = spawn(program, [...words, ...options], {
       cwd: files.folder,
       // A group of its own: Ctrl-C is for the lab, which then ends the gateways in its own time.
       detached: true,
@@ -118,4 +120,10 @@ export class GatewayProcess {
     const words = lines.join(' | ') || 'it said nothing';
     return this.end === undefined ? words : `it ended with ${this.end}: ${words}`;
   }
+}
+
+/** The words before a program that is to end when the lab is killed without a chance to end it. */
+function boundToUs(): string[] {
+  const setpriv = findProgram('setpriv');
+  return setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'TERM', '--'];
 }
