@@ -93,7 +93,9 @@ export class GatewaySession {
     if (!this.#open) return false;
     let text: string;
     try {
-      text = writeEnvelope({ type, from, data, timestamp: Date.now() }, this.mostBytes);
+      // What tells the time itself needs no timestamp.
+      const timestamp = data.time === undefined ? Date.now() : undefined;
+      text = writeEnvelope({ type, from, data, timestamp }, this.mostBytes);
     } catch (error) {
       this.#log.write('error', 'message-not-sent', { gateway: this.gateway, type, reason: String(error) });
       return false;

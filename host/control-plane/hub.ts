@@ -20,8 +20,6 @@ import type { Tokens } from './tokens.js';
 
 /** Names of starts that are remembered: one that comes back after another belongs to a second device. */
 const BOOTS_KEPT = 8;
-/** Seconds over which gateways come back after a planned stop; many take twice the time we could admit them in. */
-const LEAST_SPREAD = 10;
 /** A gateway may ask for a snapshot this often, ms. */
 const SNAPSHOT_INTERVAL = 2_000;
 
@@ -122,7 +120,8 @@ export class Hub implements SessionHandler {
 
   /** Tells every gateway to come back, each at its own time within what we can take in again. */
   closeAll(reason: string): void {
-    const spread = Math.max(LEAST_SPREAD, (2 * this.sessionCount) / this.#options.acceptedPerSecond);
+    const { comeBackWithin, acceptedPerSecond } = this.#options;
+    const spread = Math.max(comeBackWithin, (2 * this.sessionCount) / acceptedPerSecond);
     for (const sessions of this.#sessions.values()) {
       for (const session of sessions) {
         session.send('bye', { reason, retry_after: Math.ceil(Math.random() * spread) });
@@ -249,13 +248,13 @@ export class Hub implements SessionHandler {
     session.interval = intervalOf(await this.gateway(session), this.#options);
     session.alive();
     session.lastHeartbeat = Date.now();
-    session.facts = data;
+    session.facts = { ...session.facts, ...data };
     session.acknowledgedVersion = data.version as number;
     const { version } = (await this.network(session.tenant)).tenant;
     session.send('ack', { of: id ?? '', time: Date.now(), version });
     if (data.tunnel_key !== undefined) await this.rotations.heard(session, data.tunnel_key as string);
     await this.rotations.progress(session.tenant);
-    await this.settings.heard(session, (data.configuration as number | undefined) ?? 0);
+    if (data.configuration !== undefined) await this.settings.heard(session, data.configuration as number);
   }
 
   async #snapshot(session: GatewaySession): Promise<void> {

@@ -25,6 +25,8 @@ export interface Challenge {
   readonly challenge: string;
   readonly server_key: string;
   readonly ticket: string;
+  /** ms since 1970, by which a gateway can tell that its clock is wrong. */
+  readonly time: number;
 }
 
 export class LoginDesk {
@@ -72,7 +74,7 @@ export class LoginDesk {
       .setJti(randomBytes(12).toString('base64url'))
       .setExpirationTime(`${TICKET_LIFE}s`)
       .encrypt(this.#sealKey);
-    return { challenge, server_key: keyToBase64(ephemeral.publicKey), ticket };
+    return { challenge, server_key: keyToBase64(ephemeral.publicKey), ticket, time: Date.now() };
   }
 
   /** A token, or a Refusal. */

@@ -20,6 +20,8 @@ export interface ControlOptions {
   readonly cloneWindow: number;
   /** Sessions accepted a second; more are asked to come back later, each at its own time. */
   readonly acceptedPerSecond: number;
+  /** Seconds over which gateways come back after a planned stop; many take twice the time we could admit them in. */
+  readonly comeBackWithin: number;
   /** Enrolments and logins a second of one address, and their burst. */
   readonly requestsPerSecond: number;
   readonly requestBurst: number;
@@ -36,6 +38,7 @@ export const CONTROL_OPTIONS: ControlOptions = Object.freeze({
   messagesPerSecond: 100,
   cloneWindow: 10_000,
   acceptedPerSecond: 500,
+  comeBackWithin: 10,
   requestsPerSecond: 20,
   requestBurst: 200,
 });

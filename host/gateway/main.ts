@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { check } from './commands/check.js';
-import { DEFAULT_NAME, enrol, leave, runEnrolled } from './commands/enrolled.js';
+import { DEFAULT_NAME, doctor, enrol, leave, runEnrolled } from './commands/enrolled.js';
 import { genkey, genpsk, pubkey } from './commands/keys.js';
 import { runInner } from './commands/run.js';
 import { status } from './commands/status.js';
@@ -123,6 +123,14 @@ function program(finish: (code: number) => void): Command {
         .default('info' satisfies LogThreshold),
     )
     .action(async (options) => finish(await runEnrolled(options)));
+
+  root
+    .command('doctor')
+    .description('look for what is wrong: name, time, control plane, UDP, MTU, each with a remedy')
+    .option('-n, --name <interface>', "the interface's name", DEFAULT_NAME)
+    .option('--state-dir <directory>', 'where state is kept over restarts')
+    .option('--json', 'for programs')
+    .action(async (options) => finish(await doctor(options)));
 
   root
     .command('leave')

@@ -22,6 +22,8 @@ const NETWORK = 'network';
 const HOLD = 'hold';
 /** Usual value of `keepWithin`: flash wears out. */
 const KEEP_WITHIN = 5_000;
+/** Every so many heartbeats, and when something has changed, all facts are told; the data budget is small. */
+const FULL_EVERY = 10;
 /** A second snapshot is asked for only after this many ms. */
 const SNAPSHOT_PATIENCE = 10_000;
 
@@ -73,6 +75,9 @@ export class ControlAgent {
   #keepAt = Number.POSITIVE_INFINITY;
   #snapshotAskedAt = Number.NEGATIVE_INFINITY;
   #endpoints: readonly string[] = [];
+  /** Heartbeats until all facts are told again, and what they said last. */
+  #briefLeft = 0;
+  #told = '';
 
   /** Takes up what was kept. Throws what the store throws. */
   constructor(options: AgentOptions) {
@@ -102,7 +107,10 @@ export class ControlAgent {
         hello: () => this.#hello(),
         heartbeat: () => this.#heartbeat(),
         message: (envelope) => this.#message(envelope),
-        live: () => this.#tellEndpoints(),
+        live: () => {
+          this.#briefLeft = 0;
+          this.#tellEndpoints();
+        },
         acknowledged: (facts) => this.#acknowledged(facts),
         serverTime: (time, uncertainty) => options.actions.serverTime?.(time, uncertainty),
       },
@@ -168,24 +176,36 @@ export class ControlAgent {
   /** What it says about this gateway is on flash before it is said: the server acts on it. */
   #heartbeat(): RecordValue {
     this.#keep();
+    const facts = this.#options.actions.facts();
+    const { version } = this.network;
+    const { rotation, configuration } = this;
+    const now = `${rotation.phase} ${rotation.usingPublic} ${configuration.revision} ${statesOf(facts)}`;
+    const undecided = rotation.phase === 'offered' || rotation.phase === 'switched' || configuration.onTrial;
+    if (this.#briefLeft > 0 && now === this.#told && !undecided) {
+      this.#briefLeft--;
+      return { uptime: facts.uptime, version };
+    }
+    this.#briefLeft = FULL_EVERY - 1;
+    this.#told = now;
     const { refused, unsent } = this.session.counters;
     return {
-      ...this.#options.actions.facts(),
-      version: this.network.version,
-      tunnel_key: this.rotation.usingPublic,
-      configuration: this.configuration.revision,
+      ...facts,
+      version,
+      tunnel_key: rotation.usingPublic,
+      configuration: configuration.revision,
       dropped: refused + unsent,
     };
   }
 
   #acknowledged(facts: RecordValue): void {
     const rotation = this.rotation.rotation;
-    const result = this.rotation.acknowledged(facts.tunnel_key as string);
+    const key = facts.tunnel_key as string | undefined;
+    const result = key === undefined ? undefined : this.rotation.acknowledged(key);
     if (result && rotation !== undefined) this.session.send('key-result', { rotation, result });
     // Settings that name other endpoints are proven by a heartbeat over one of those, not over the way back.
     const { control } = this.configuration.settings;
     const proven = control === undefined || control.includes(this.session.route?.url ?? '');
-    this.configuration.acknowledged(proven ? (facts.configuration as number) : -1);
+    this.configuration.acknowledged((proven && (facts.configuration as number | undefined)) || -1);
   }
 
   #message(envelope: Envelope): void {
@@ -300,6 +320,11 @@ export class ControlAgent {
     this.#options.store.write(NETWORK, this.network.toRecord() as Value);
     this.#keepAt = Number.POSITIVE_INFINITY;
   }
+}
+
+/** What of the peers is worth telling at once: their states, not their counters. */
+function statesOf({ peers }: RecordValue): string {
+  return ((peers ?? []) as RecordValue[]).map(({ id, state, reason }) => `${id} ${state} ${reason}`).join();
 }
 
 function sameRoutes(a: readonly Route[], b: readonly Route[]): boolean {

@@ -37,7 +37,7 @@ export class Backoff {
     this.#attempts++;
     const delay = least + this.#random() * Math.max(0, ceiling - least);
     // What was asked for is honoured and spread, for it was asked of many.
-    return delay < atLeast ? atLeast + this.#random() * ceiling : delay;
+    return delay < atLeast ? atLeast + this.#random() * Math.min(ceiling, atLeast) : delay;
   }
 
   succeeded(): void {

@@ -250,7 +250,8 @@ export class ControlSession {
     const id = `h${this.#sequence}`;
     const jitter = (this.#options.random() * 2 - 1) * this.timing.heartbeatJitter;
     this.#heartbeatAt = now + this.#heartbeat * (1 + jitter);
-    if (this.send('heartbeat', facts, undefined, id)) this.#pending = { id, sentAt: now, facts };
+    // Without a timestamp: nobody needs it, and it is sent thousands of times a day.
+    if (this.#write({ type: 'heartbeat', id, data: facts })) this.#pending = { id, sentAt: now, facts };
   }
 
   #connect(): void {

@@ -62,7 +62,7 @@ export class System {
 
   private constructor(database: Database, options: Partial<ControlOptions>) {
     this.database = database;
-    this.#options = { cloneWindow: 1_500, ...options };
+    this.#options = { cloneWindow: 1_500, comeBackWithin: 1, ...options };
   }
 
   async serve(port: number): Promise<void> {

@@ -108,6 +108,25 @@ describe('gateways and a control plane', () => {
     expect(body).toMatchObject({ public_key: after.publicKey, next_public_key: null, state: 'active' });
   }, 180_000);
 
+  it('find what is wrong, each with a remedy', async () => {
+    const find = async (name: string) => {
+      const args = ['doctor', '--json', '--name', name, '--state-dir', state];
+      const output = await program(...args).catch((error: { stdout: string }) => error.stdout);
+      const findings = JSON.parse(output) as { check: string; verdict: string; remedy?: string }[];
+      for (const { verdict, remedy } of findings) if (verdict === 'bad') expect(remedy).toBeTruthy();
+      return Object.fromEntries(findings.map(({ check, verdict }) => [check, verdict]));
+    };
+    expect(await find(NAMES[1])).toMatchObject({
+      ...{ enrolment: 'good', dns: 'good', control: 'good', time: 'good', login: 'good', udp: 'good' },
+    });
+    expect(await find('nobody')).toEqual({ enrolment: 'bad' });
+    const { port } = system.server;
+    await system.server.stop('an outage');
+    expect(await find(NAMES[1])).toMatchObject({ control: 'bad', udp: 'good' });
+    await system.serve(port);
+    await statusUntil(NAMES[1], bothGreen);
+  }, 120_000);
+
   it('leave, and are forgotten', async () => {
     await stop(NAMES[0], 'SIGTERM');
     expect(await program('leave', '--name', NAMES[0], '--state-dir', state)).toContain('left: gw-');

@@ -86,7 +86,7 @@ describe('rotation of the tunnel key', () => {
           offered = data.public_key as string;
           server.say('key-switch', { rotation: 'r', confirm_within: 60 });
         }
-        if (type !== 'heartbeat') return;
+        if (type !== 'heartbeat' || data.tunnel_key === undefined) return;
         const key = data.tunnel_key as string;
         if (known === '') known = key;
         // Peers answer to the key they know and to the one that was offered last, to no other.

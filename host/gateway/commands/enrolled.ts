@@ -5,6 +5,7 @@ import { type Claim, type EnrolmentResult, parseClaim } from '../../../src/ident
 import { Login } from '../../../src/identity/login.js';
 import type { HttpAnswer } from '../../../src/ports.js';
 import { NodeClock } from '../clock.js';
+import { diagnose, doctorText } from '../control/doctor.js';
 import { deviceInfo, GatewayIdentity } from '../control/identity.js';
 import { parsePin } from '../control/tls.js';
 import { NodePrimitives } from '../crypto.js';
@@ -14,6 +15,8 @@ import type { LogFormat, LogThreshold } from '../log.js';
 import { chooseMode } from '../platform/mode.js';
 import type { TierChoice } from '../request.js';
 import { defaultStateDirectory } from '../state-directory.js';
+import { type GatewayStatus, STATUS_OPERATION } from '../status.js';
+import { askGateway } from '../uapi-client.js';
 import { requireInterfaceName, uapiDirectory } from '../uapi-path.js';
 import { run } from './run.js';
 import { defaultLogFormat } from './up.js';
@@ -107,6 +110,19 @@ export async function leave(options: { name: string; stateDir?: string }): Promi
     );
   }
   return EXIT.ok;
+}
+
+/** Looks at everything between here and the control plane and peers. Code 1 when something is bad. */
+export async function doctor(options: {
+  name: string;
+  stateDir?: string;
+  json?: boolean;
+}): Promise<ExitCode> {
+  const answer = await askGateway(uapiDirectory(), options.name, STATUS_OPERATION).catch(() => undefined);
+  const status = answer === undefined ? undefined : (JSON.parse(answer) as GatewayStatus);
+  const findings = await diagnose(identityOf(options), status);
+  process.stdout.write(`${options.json ? JSON.stringify(findings, undefined, 2) : doctorText(findings)}\n`);
+  return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.failure : EXIT.ok;
 }
 
 /** Undefined, or why the control plane was not told. */
