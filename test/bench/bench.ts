@@ -91,6 +91,7 @@ class Bench {
   async memory(program: Program, values: Values): Promise<void> {
     if (!this.#wants('memory')) return;
     for (const count of [1, 100, 10_000]) {
+      if (count > (program.mostPeers ?? count)) continue;
       const bytes = await memory(this.#ground, program, manyPeers(count));
       record(values, `memory${count}`, bytes / 1e6);
     }

@@ -88,6 +88,8 @@ export interface Program {
   readonly name: string;
   /** What exactly was measured. */
   readonly version: string;
+  /** No more than these are asked of it; any number when absent. */
+  readonly mostPeers?: number;
   /** Starts an end; it is configured and up when this resolves. `onSocket` is called when its socket answers. */
   start(config: EndConfig, onSocket?: () => void): Promise<End>;
   /** What only the running program knows, such as the tier it chose. */

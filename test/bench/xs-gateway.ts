@@ -10,6 +10,8 @@ import { deviceText, End, type EndConfig, MTU, type Program } from './program.js
 export class XsGateway implements Program {
   readonly name: string;
   readonly version: string;
+  /** A board's; more take long to read in an interpreter. */
+  readonly mostPeers = 1_000;
   readonly #tier: string;
 
   /** `auto`, `offload` or `portable`. */

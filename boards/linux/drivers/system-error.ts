@@ -12,7 +12,6 @@ export const EINVAL = 22;
 export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EROFS = 30;
-export const EBADMSG = 74;
 export const EILSEQ = 84;
 export const EADDRINUSE = 98;
 export const ECONNREFUSED = 111;

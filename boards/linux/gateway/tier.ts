@@ -62,7 +62,7 @@ function offloadTier(tun: Tun): Tier {
       return {
         gateway: pump.gateway,
         get counters() {
-          return { ...offload.counters, badFrames: pump.badFrames };
+          return offload.counters;
         },
         start: () => pump.start(),
         stop: () => pump.stop(),

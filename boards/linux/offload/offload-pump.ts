@@ -11,7 +11,7 @@ import type { Device } from '../../../src/wireguard/device.js';
 import type { Keypair } from '../../../src/wireguard/keypair.js';
 import { messageType, TYPE_DATA } from '../../../src/wireguard/messages.js';
 import type { Peer } from '../../../src/wireguard/peer.js';
-import { EBADMSG, errorText } from '../drivers/system-error.js';
+import { errorText } from '../drivers/system-error.js';
 import type { Tun } from '../drivers/tun.js';
 import type { Udp } from '../drivers/udp.js';
 import {
@@ -26,8 +26,8 @@ import {
   RUN,
 } from './offload.js';
 
-/** Frames taken in one turn, so that timers and the other direction never starve. */
-const FRAMES_PER_TURN = 16;
+/** Groups of frames taken in one turn, so that timers and the other direction never starve. */
+const GROUPS_PER_TURN = 16;
 /**
  * Likewise for what is received, `BUFFERS` buffers each. A flood of handshakes must come in faster than the device works
  * them off: only then does it see that it is under load, and asks for cookies.
@@ -56,8 +56,6 @@ class TunnelEnd implements PacketDevice {
 
 export class OffloadPump {
   readonly gateway: Gateway;
-  /** Frames that were refused: their offload header did not fit, or they held no IP packet. */
-  badFrames = 0;
   readonly #device: Device;
   readonly #clock: Clock;
   readonly #tun: Tun;
@@ -104,21 +102,21 @@ export class OffloadPump {
   // ---- from the site to the network ----
 
   #outward(): void {
-    for (let i = 0; i < FRAMES_PER_TURN; i++) {
+    for (let i = 0; i < GROUPS_PER_TURN; i++) {
       const packets = this.#offload.read(this.#header);
       if (packets === 0) break;
-      if (packets > 0) this.#frame(packets);
-      else if (packets === -EBADMSG) this.badFrames++;
-      else {
+      if (packets < 0) {
         this.#tun.close();
         this.#end.onClosed?.(errorText(-packets));
         return;
       }
+      this.#group(packets);
     }
     this.#offload.flush();
   }
 
-  #frame(packets: number): void {
+  /** Frames with one destination. */
+  #group(packets: number): void {
     const device = this.#device;
     const peer = device.routeDestination(this.#header, 0, HEADER_BYTES);
     if (peer === undefined) {

@@ -23,6 +23,9 @@
 #include "network-order.h"
 
 #define FRAME_BYTES (65535 + CB_VNET_BYTES)
+/* Frames read at a time, and the bytes for them: many small ones or a few large. */
+#define FRAMES 32
+#define FRAMES_BYTES (4 * FRAME_BYTES)
 /* So much of a packet is shown to TypeScript: an IPv6 header. */
 #define HEADER_BYTES IPV6_HEADER
 /* Places of the array that `open_run` fills; offload.ts has the same. */
@@ -37,16 +40,17 @@ typedef struct {
 	int tun;
 	cb_session **sessions;
 	uint32_t sessionRoom;
-	cb_super super;
-	uint32_t frameRoom;
+	/* Frames read, and those of them that are at hand: neighbours with one destination. */
+	uint32_t frames, first, end;
+	cb_super super[FRAMES];
 	/* The buffer at hand: which, and where in it. */
 	uint32_t current, at;
 	/* The inner source address that was last found to be its sender's; family 0: none. */
 	uint8_t knownFamily, knownSource[16];
-	uint32_t tunnelDropped, framesWritten;
+	uint32_t tunnelDropped, framesWritten, badFrames;
 	/* Lives in the Udp object; NULL while none is attached. */
 	cb_local_addresses *local;
-	uint8_t frame[FRAME_BYTES];
+	uint8_t frame[FRAMES_BYTES];
 	cb_outward outward;
 	cb_inward inward;
 	cb_merger merger;
@@ -81,6 +85,7 @@ void xs_offload_attach(xsMachine *the)
 	offload *self = xsmcGetHostData(xsThis);
 	self->tun = self->outward.fd[0] = self->outward.fd[1] = -1;
 	self->local = NULL;
+	self->frames = self->first = self->end = 0;
 	if (xsmcArgc < 2) return;
 	self->local = cb_udp_parts(the, &xsArg(1), self->outward.fd);
 	self->tun = xsmcToInteger(xsArg(0));
@@ -134,33 +139,59 @@ void xs_offload_remove_session(xsMachine *the)
 	self->sessions[slot] = NULL;
 }
 
+/* Reads frames as far as there is room; 0 or a negative errno. Refused ones are counted. */
+static int read_frames(offload *self)
+{
+	size_t used = 0;
+	self->frames = self->first = self->end = 0;
+	while (self->frames < FRAMES && used + FRAME_BYTES <= sizeof self->frame) {
+		const ssize_t length = read(self->tun, self->frame + used, FRAME_BYTES);
+		if (length < 0 && errno == EINTR) continue;
+		if (length <= 0) return length == 0 || errno == EAGAIN || self->frames > 0 ? 0 : -errno;
+		if (cb_super_take(&self->super[self->frames], self->frame + used, (size_t)length) == 0) {
+			self->badFrames++;
+			continue;
+		}
+		self->frames++;
+		used += ((size_t)length + 15) & ~(size_t)15;
+	}
+	return 0;
+}
+
+static int same_destination(const cb_super *a, const cb_super *b)
+{
+	const size_t at = a->version == 4 ? IPV4_SOURCE + 4 : IPV6_SOURCE + 16, length = a->version == 4 ? 4 : 16;
+	return a->version == b->version && memcmp(a->packet + at, b->packet + at, length) == 0;
+}
+
 /*
- * (header): reads one frame from TUN and copies the beginning of its packet to `header`. The number of packets in it;
- * 0: nothing to read; a negative errno: the device is gone; -EBADMSG: a frame that was refused.
+ * (header): takes up the next frames from TUN that have one destination, and copies the beginning of the first packet
+ * to `header`. The number of packets in them; 0: nothing to read; a negative errno: the device is gone.
  */
 void xs_offload_read(xsMachine *the)
 {
 	offload *self = xsmcGetHostData(xsThis);
 	const cb_buffer header = cb_writable(the, &xsArg(0));
 	cb_require_length(the, &header, HEADER_BYTES, "the header");
-	ssize_t length;
-	do length = read(self->tun, self->frame, sizeof self->frame); while (length < 0 && errno == EINTR);
-	if (length <= 0) {
-		xsmcSetInteger(xsResult, length == 0 || errno == EAGAIN ? 0 : -errno);
-		return;
+	self->first = self->end;
+	if (self->first == self->frames) {
+		const int result = read_frames(self);
+		if (self->frames == 0) {
+			xsmcSetInteger(xsResult, result);
+			return;
+		}
 	}
-	const uint32_t packets = cb_super_take(&self->super, self->frame, (size_t)length);
-	if (packets == 0) {
-		xsmcSetInteger(xsResult, -EBADMSG);
-		return;
-	}
-	const size_t shown = self->super.length < HEADER_BYTES ? self->super.length : HEADER_BYTES;
+	const cb_super *super = &self->super[self->first];
+	uint32_t packets = 0;
+	do packets += self->super[self->end++].segments;
+	while (self->end < self->frames && same_destination(super, &self->super[self->end]));
+	const size_t shown = super->length < HEADER_BYTES ? super->length : HEADER_BYTES;
 	memset(header.bytes + shown, 0, HEADER_BYTES - shown);
-	memcpy(header.bytes, self->super.packet, shown);
+	memcpy(header.bytes, super->packet, shown);
 	xsmcSetInteger(xsResult, (int)packets);
 }
 
-/* (slot, counterLow, counterHigh, mtu, endpoint): seals all packets of the frame; bytes of all messages. */
+/* (slot, counterLow, counterHigh, mtu, endpoint): seals all packets of the frames; bytes of all messages. */
 void xs_offload_seal(xsMachine *the)
 {
 	offload *self = xsmcGetHostData(xsThis);
@@ -172,27 +203,31 @@ void xs_offload_seal(xsMachine *the)
 	cb_require_length(the, &record, sizeof(cb_endpoint), "the endpoint record");
 	const cb_endpoint *to = (const cb_endpoint *)record.bytes;
 	uint32_t bytes = 0;
-	for (uint32_t i = 0; i < self->super.segments; i++) {
-		const size_t length = cb_super_segment_length(&self->super, i), padded = cb_padded_length(length, mtu);
-		if (padded + CB_MESSAGE_OVERHEAD > CB_RUN_BYTES) continue;
-		uint8_t *message = cb_outward_room(&self->outward, self->local, (uint32_t)padded + CB_MESSAGE_OVERHEAD);
-		cb_super_write(&self->super, i, message + CB_MESSAGE_HEADER);
-		const uint32_t sealed = (uint32_t)cb_session_seal(session, message, length, padded, counter++);
-		cb_outward_add(&self->outward, sealed, to);
-		bytes += sealed;
+	for (uint32_t frame = self->first; frame < self->end; frame++) {
+		const cb_super *super = &self->super[frame];
+		for (uint32_t i = 0; i < super->segments; i++) {
+			const size_t length = cb_super_segment_length(super, i), padded = cb_padded_length(length, mtu);
+			if (padded + CB_MESSAGE_OVERHEAD > CB_RUN_BYTES) continue;
+			uint8_t *message = cb_outward_room(&self->outward, self->local, (uint32_t)padded + CB_MESSAGE_OVERHEAD);
+			cb_super_write(super, i, message + CB_MESSAGE_HEADER);
+			const uint32_t sealed = (uint32_t)cb_session_seal(session, message, length, padded, counter++);
+			cb_outward_add(&self->outward, sealed, to);
+			bytes += sealed;
+		}
 	}
 	xsmcSetUnsigned(xsResult, bytes);
 }
 
-/* (index, into): copies one packet of the frame; its length, 0 when it does not fit. */
+/* (index, into): copies one packet of the frames; its length, 0 when it does not fit. */
 void xs_offload_packet(xsMachine *the)
 {
 	const offload *self = xsmcGetHostData(xsThis);
-	const uint32_t index = xsmcToUnsigned(xsArg(0));
+	uint32_t index = xsmcToUnsigned(xsArg(0)), frame = self->first;
 	const cb_buffer into = cb_writable(the, &xsArg(1));
-	if (index >= self->super.segments) xsRangeError("there is no packet %u in the frame", index);
-	const size_t length = cb_super_segment_length(&self->super, index);
-	if (length <= into.length) cb_super_write(&self->super, index, into.bytes);
+	while (frame < self->end && index >= self->super[frame].segments) index -= self->super[frame++].segments;
+	if (frame == self->end) xsRangeError("there is no packet %u in the frames", index);
+	const size_t length = cb_super_segment_length(&self->super[frame], index);
+	if (length <= into.length) cb_super_write(&self->super[frame], index, into.bytes);
 	xsmcSetInteger(xsResult, length <= into.length ? (int)length : 0);
 }
 
@@ -384,12 +419,12 @@ void xs_offload_write(xsMachine *the)
 	write_frames(xsmcGetHostData(xsThis));
 }
 
-/* (counters): framesWritten, tunnelDropped, sends, sendDropped, sendWaits. */
+/* (counters): framesWritten, tunnelDropped, badFrames, sends, sendDropped, sendWaits. */
 void xs_offload_counters(xsMachine *the)
 {
 	const offload *self = xsmcGetHostData(xsThis);
 	const cb_buffer counters = cb_writable(the, &xsArg(0));
-	const uint32_t values[] = { self->framesWritten, self->tunnelDropped, self->outward.sends, self->outward.dropped, self->outward.waits };
+	const uint32_t values[] = { self->framesWritten, self->tunnelDropped, self->badFrames, self->outward.sends, self->outward.dropped, self->outward.waits };
 	cb_require_length(the, &counters, sizeof values, "the counters");
 	memcpy(counters.bytes, values, sizeof values);
 }

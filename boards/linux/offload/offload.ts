@@ -33,7 +33,7 @@ export const NOT_ASKED = -1;
 export const REFUSED = 0;
 export const ACCEPTED = 1;
 
-const COUNTERS = 5;
+const COUNTERS = 6;
 
 /** The bytes between TUN and UDP with segmentation offload on both sides; see offload.c. */
 export class Offload extends Native('xs_offload_destructor') implements KeypairObserver {
@@ -56,8 +56,8 @@ export class Offload extends Native('xs_offload_destructor') implements KeypairO
 
   get counters(): Readonly<Record<string, number>> {
     this.#readCounters(this.#counters.buffer);
-    const [framesWritten, tunnelDropped, sends, sendDropped, sendWaits] = this.#counters;
-    return { framesWritten, tunnelDropped, sends, sendDropped, sendWaits };
+    const [framesWritten, tunnelDropped, badFrames, sends, sendDropped, sendWaits] = this.#counters;
+    return { framesWritten, tunnelDropped, badFrames, sends, sendDropped, sendWaits };
   }
 
   /** Works on a descriptor of TUN and on sockets that stay their owners'; again after the sockets were bound anew. */
@@ -70,17 +70,17 @@ export class Offload extends Native('xs_offload_destructor') implements KeypairO
     native('xs_offload_attach').call(this);
   }
 
-  /** Reads a frame of TUN: the packets in it, 0 when there is none, or a negative errno. */
+  /** Takes up frames of TUN with one destination: the packets in them, 0 when there are none, or a negative errno. */
   read(header: Uint8Array): number {
     return native('xs_offload_read').call(this, header);
   }
 
-  /** Seals the frame's packets with this counter and the following; bytes of the messages. */
+  /** Seals the frames' packets with this counter and the following; bytes of the messages. */
   seal(slot: number, counterLow: number, counterHigh: number, mtu: number, endpoint: Uint8Array): number {
     return native('xs_offload_seal').call(this, slot, counterLow, counterHigh, mtu, endpoint);
   }
 
-  /** Copies one of the frame's packets; its length, 0 when it does not fit. */
+  /** Copies one of the frames' packets; its length, 0 when it does not fit. */
   packet(index: number, into: Uint8Array): number {
     return native('xs_offload_packet').call(this, index, into);
   }
