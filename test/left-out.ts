@@ -24,7 +24,9 @@ export default class LeftOut implements Reporter {
     const reasons = new Map<string, Map<string, number>>();
 
     for (const module of modules) {
-      if (module.state() === 'failed') failed += module.errors().length;
+      // Errors of files, and of what runs before and after the tests of a suite.
+      failed += module.errors().length;
+      for (const suite of module.children.allSuites()) failed += suite.errors().length;
       for (const test of module.children.allTests()) {
         const result = test.result();
         if (result.state === 'passed') passed++;
@@ -51,7 +53,9 @@ export default class LeftOut implements Reporter {
       }
       const missing = [...reasons.keys()].filter((reason) => !NO_PACKAGE.some((one) => one.test(reason)));
       if (process.env.REQUIRE_ALL && missing.length > 0) {
-        lines.push(`  REQUIRE_ALL is set: this counts as a failure, but for what needs an SDK that no package brings.`);
+        lines.push(
+          `  REQUIRE_ALL is set: this counts as a failure, but for what needs an SDK that no package brings.`,
+        );
         process.exitCode = 1;
       }
       lines.push('');

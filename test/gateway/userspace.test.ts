@@ -30,7 +30,12 @@ labSuite('as a userspace implementation', ['root', IP, WG, { file: PROGRAM }], (
   });
   afterAll(() => {
     for (const pid of spawnSync('ip', ['netns', 'pids', space], { encoding: 'utf8' }).stdout.split('\n')) {
-      if (pid !== '') process.kill(Number(pid), 'SIGKILL');
+      if (pid === '') continue;
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // ended meanwhile
+      }
     }
     spawnSync('ip', ['netns', 'delete', space]);
     rmSync(state, { recursive: true, force: true });

@@ -55,7 +55,7 @@ labSuite(`${SUBJECT} and wireguard-go`, [...NEEDS, IPERF3, ETHTOOL], () => {
         }, 60_000);
 
         it(`IPv${inner} iperf3 UDP in both directions`, async () => {
-          for (const words of [[], ['-R'], ['-l', '77'], ['-l', '1333', '-R']]) {
+          for (const words of [[], ['-R'], ['-l', '77', '-b', '1M'], ['-l', '1333', '-R']]) {
             const result = await iperf(pair.ourSpace, pair.theirSpace, theirs, [
               ...['-u', '-b', '5M', '-t', '1'],
               ...words,
