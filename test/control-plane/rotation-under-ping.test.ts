@@ -1,0 +1,136 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { GatewayStatus } from '../../host/gateway/status.js';
+import { PROGRAM } from '../gateway/platform-gateway.js';
+import { IP, labSuite, PING } from '../lab/requirements.js';
+
+const CONTROL = fileURLToPath(new URL('../../dist/cloudbridge-control.js', import.meta.url));
+const OPENSSL = { program: 'openssl', package: 'openssl' } as const;
+
+/** Two hosts on a wire, as root has them: TUN interfaces, the control plane over TLS on the first host. */
+labSuite('a rotation with traffic in the tunnel', ['root', IP, PING, OPENSSL, { file: CONTROL }], () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cb-ping-'));
+  const id = process.pid % 10_000;
+  const [one, two] = [`cbp${id}a`, `cbp${id}b`];
+  const processes: ChildProcess[] = [];
+  const environment = { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem'), LOG_LEVEL: 'warn' };
+  const ip = (...args: string[]) => execFileSync('ip', args);
+  const inside = (host: string, ...words: string[]) => [`--net=/run/netns/${host}`, '--', ...words];
+  const run = async (host: string, ...words: string[]): Promise<string> => {
+    const { stdout } = await promisify(execFile)('nsenter', inside(host, ...words), { env: environment });
+    return stdout;
+  };
+  const start = (host: string, ...words: string[]): void => {
+    processes.push(spawn('nsenter', inside(host, ...words), { env: environment, stdio: 'ignore' }));
+  };
+  const control = (...args: string[]) =>
+    run(one, process.execPath, CONTROL, '--state-dir', join(folder, 'c'), ...args);
+  const gateways = async () =>
+    JSON.parse(await control('gateways', 'list', '--tenant', 'ping', '--json')) as {
+      id: string;
+      name: string;
+      address: string;
+      public_key: string;
+      rotation: string | null;
+    }[];
+
+  async function wait<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+    for (const end = Date.now() + 60_000; Date.now() < end; ) {
+      const seen = await look().catch(() => undefined);
+      if (seen !== undefined) return seen;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    throw new Error(`never happened: ${what}`);
+  }
+
+  beforeAll(async () => {
+    for (const host of [one, two]) {
+      ip('netns', 'add', host);
+      ip('-n', host, 'link', 'set', 'lo', 'up');
+    }
+    ip('link', 'add', one, 'netns', one, 'type', 'veth', 'peer', 'name', two, 'netns', two);
+    for (const [i, host] of [one, two].entries()) {
+      ip('-n', host, 'address', 'add', `192.0.2.${i + 1}/24`, 'dev', host);
+      ip('-n', host, 'link', 'set', host, 'up');
+    }
+    const names = ['-subj', '/CN=control', '-addext', 'subjectAltName=IP:192.0.2.1'];
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+    const made = ['-keyout', key, '-out', cert];
+    execFileSync('openssl', ['req', '-x509', '-nodes', '-days', '2', ...curve, ...names, ...made], {
+      stdio: 'ignore',
+    });
+    const serve = [
+      'serve',
+      '--listen',
+      '192.0.2.1:8443',
+      '--tls-cert',
+      cert,
+      '--tls-key',
+      key,
+      '--heartbeat',
+      '5s',
+    ];
+    start(one, process.execPath, CONTROL, '--state-dir', join(folder, 'c'), ...serve);
+    const claim = await wait('a claim', () =>
+      control('claim', 'create', '--tenant', 'ping', '--uses', '2', '--json'),
+    );
+    for (const host of [one, two]) {
+      const where = ['--name', host.replace('cbp', 'cbt'), '--state-dir', join(folder, host)];
+      await run(
+        host,
+        process.execPath,
+        PROGRAM,
+        'enrol',
+        (JSON.parse(claim) as { url: string }).url,
+        ...where,
+      );
+      start(host, process.execPath, PROGRAM, 'run', '--mode', 'tun', ...where);
+    }
+  }, 120_000);
+
+  afterAll(() => {
+    for (const child of processes) child.kill();
+    for (const host of [one, two]) execFileSync('sh', ['-c', `sleep 1; ip netns delete ${host} || true`]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('loses no ping of one every 10 ms while both keys change', async () => {
+    const name = one.replace('cbp', 'cbt');
+    const status = async () =>
+      JSON.parse(await run(one, process.execPath, PROGRAM, 'status', name, '--json')) as GatewayStatus;
+    await wait('both lamps', async () => {
+      const { control: lamps } = await status();
+      return lamps?.control === 'green' && lamps.data === 'green' ? true : undefined;
+    });
+    const before = await gateways();
+    const target = before.find(({ address }) => address !== (before[0].address ?? ''))!.address;
+    const ping = spawn('nsenter', inside(one, 'ping', '-i', '0.01', '-q', target));
+    let output = '';
+    ping.stdout.on('data', (data) => {
+      output += data;
+    });
+    const pinged = new Promise((resolve) => ping.on('close', resolve));
+    for (const { id: gateway } of before) await control('gateways', 'rotate', gateway, '--tenant', 'ping');
+    const after = await wait('both rotated', async () => {
+      const now = await gateways();
+      const done = now.every((one, i) => one.rotation === null && one.public_key !== before[i].public_key);
+      return done ? now : undefined;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    ping.kill('SIGINT');
+    await pinged;
+    const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(output)!.map(Number);
+    expect(sent).toBeGreaterThan(200);
+    // The last one may still be on its way.
+    expect(sent - received).toBeLessThanOrEqual(1);
+    const peers = (await status()).peers.map(({ publicKey }) => publicKey);
+    expect(after.map(({ public_key }) => public_key)).toContain(peers[0]);
+    expect(peers.length).toBe(1);
+  }, 120_000);
+});
