@@ -1,4 +1,5 @@
 import type { Target } from './target.js';
+import { ControlMessages } from './targets/control-messages.js';
 import { EndpointText } from './targets/endpoint-text.js';
 import { InnerPackets } from './targets/inner-packets.js';
 import { MinimalMode } from './targets/minimal-mode.js';
@@ -19,5 +20,6 @@ export function targets(): Target[] {
     new InnerPackets(),
     new UapiText(),
     new MinimalMode(),
+    new ControlMessages(),
   ];
 }
