@@ -224,7 +224,12 @@ export class Hub implements SessionHandler {
       if (other.boot === boot) other.close(CLOSE.goingAway, 'another connection took over');
       else {
         other.send('ping', {});
-        setTimeout(() => void this.#judge(other, session, now), this.#options.cloneWindow).unref();
+        const judge = (): void => {
+          this.#judge(other, session, now).catch((error) => {
+            this.#log.write('error', 'quarantine-failed', { gateway: row.id, reason: String(error) });
+          });
+        };
+        setTimeout(judge, this.#options.cloneWindow).unref();
       }
     }
   }
@@ -239,9 +244,7 @@ export class Hub implements SessionHandler {
     const row = await this.gateway(older);
     if (row.state !== 'active') return;
     const reason = 'two devices have this identity: both answer at once';
-    await this.quarantine(row.tenant, row.id, 'control-plane', reason).catch((error) => {
-      this.#log.write('error', 'quarantine-failed', { gateway: row.id, reason: String(error) });
-    });
+    await this.quarantine(row.tenant, row.id, 'control-plane', reason);
   }
 
   async #heartbeat(session: GatewaySession, { id, data }: Envelope): Promise<void> {

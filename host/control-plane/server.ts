@@ -52,6 +52,7 @@ export class ControlServer {
   readonly routes: readonly ControlRoute[];
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
+  readonly #log: Log;
   readonly #rotationCheck: NodeJS.Timeout;
 
   static async start(given: ServerOptions): Promise<ControlServer> {
@@ -76,8 +77,10 @@ export class ControlServer {
       perMessageDeflate: false,
     });
     const door = new Door(database, tokens, hub, sockets, options, log);
-    server.on('upgrade', (request, socket, head) => void door.upgrade(request, socket, head));
-    return new ControlServer(publicUrl, port, hub, routes, server, sockets);
+    server.on('upgrade', (request, socket, head) => {
+      door.upgrade(request, socket, head).catch(() => socket.destroy());
+    });
+    return new ControlServer(publicUrl, port, hub, routes, server, sockets, log);
   }
 
   private constructor(
@@ -87,7 +90,9 @@ export class ControlServer {
     routes: readonly ControlRoute[],
     server: Server,
     sockets: WebSocketServer,
+    log: Log,
   ) {
+    this.#log = log;
     this.url = url;
     this.port = port;
     this.hub = hub;
@@ -110,7 +115,9 @@ export class ControlServer {
   }
 
   async #rotate(): Promise<void> {
-    await this.hub.rotations.beginDue(Date.now()).catch(() => {});
+    await this.hub.rotations.beginDue(Date.now()).catch((error) => {
+      this.#log.write('error', 'rotation-failed', { reason: String(error) });
+    });
   }
 }
 
