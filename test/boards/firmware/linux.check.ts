@@ -1,6 +1,6 @@
 /** The Linux program as a user meets it: its command line, its life, and its interface. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -151,6 +151,20 @@ labSuite('a pair of the firmware and wireguard-go', NEEDS, () => {
       before,
     );
   });
+
+  for (const tier of ['offload', 'portable']) {
+    it(`ends when its interface is deleted (${tier}), and when its control socket is`, async () => {
+      (pair.ours as unknown as { options: string[] }).options = ['--tier', tier];
+      await pair.ours.start();
+      pair.ourSpace.ip(`link delete ${pair.ours.name}`);
+      expect(await pair.ours.ended()).toBe(0);
+      expect(existsSync(pair.ours.socketPath)).toBe(false);
+      await pair.ours.start();
+      rmSync(pair.ours.socketPath);
+      expect(await pair.ours.ended()).toBe(0);
+      expect(pair.ours.interfaceExists()).toBe(false);
+    });
+  }
 
   it('routes everything through the tunnel but the tunnel itself, and takes the rules back', async () => {
     const [peer] = pair.ours.config.peers as unknown as { allowedIps: readonly string[] }[];
