@@ -57,7 +57,7 @@ beforeAll(async () => {
   system = await System.start({ heartbeat: 5 });
 });
 afterAll(async () => {
-  for (const name of [...running.keys()]) await stop(name, 'SIGKILL');
+  for (const name of [...running.keys()]) await stop(name, 'SIGTERM');
   await system.stop();
   for (const folder of [state, environment.XDG_RUNTIME_DIR]) rmSync(folder, { recursive: true, force: true });
 });
