@@ -37,7 +37,6 @@ declare module 'embedded:network/interface/ethernet' {
 }
 
 declare module 'mc/config' {
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the manifest's "config" says
-  const config: any;
+  const config: Readonly<Record<string, unknown>>;
   export default config;
 }

@@ -3,7 +3,6 @@
  * need no shuffling and only the result is transposed.
  */
 
-// @ts-ignore: decorator
 @inline
 function add(a: v128, b: v128): v128 {
   return i32x4.add(a, b);
@@ -11,26 +10,22 @@ function add(a: v128, b: v128): v128 {
 
 // V8 turns a swizzle by a constant mask into one plain byte shuffle: cheaper here than two shifts and an or.
 
-// @ts-ignore: decorator
 @inline
 function xorRotate16(a: v128, b: v128): v128 {
   return i8x16.swizzle(v128.xor(a, b), i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
 }
 
-// @ts-ignore: decorator
 @inline
 function xorRotate8(a: v128, b: v128): v128 {
   return i8x16.swizzle(v128.xor(a, b), i8x16(3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14));
 }
 
-// @ts-ignore: decorator
 @inline
 function xorRotate12(a: v128, b: v128): v128 {
   const x = v128.xor(a, b);
   return v128.or(i32x4.shl(x, 12), i32x4.shr_u(x, 20));
 }
 
-// @ts-ignore: decorator
 @inline
 function xorRotate7(a: v128, b: v128): v128 {
   const x = v128.xor(a, b);
@@ -38,7 +33,6 @@ function xorRotate7(a: v128, b: v128): v128 {
 }
 
 /** Writes rows i..i+3 of the transposed state, XORed with the source, to their place in each of the four blocks. */
-// @ts-ignore: decorator
 @inline
 function store4(to: usize, from: usize, row: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);

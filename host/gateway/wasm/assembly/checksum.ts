@@ -4,7 +4,6 @@
  */
 
 /** Adds up the four lanes of 32 bits. */
-// @ts-ignore: decorator
 @inline
 function lanes(v: v128): u64 {
   const pairs = i64x2.add(i64x2.extend_low_i32x4_u(v), i64x2.extend_high_i32x4_u(v));
@@ -12,7 +11,6 @@ function lanes(v: v128): u64 {
 }
 
 /** Folds a sum to 16 bits. */
-// @ts-ignore: decorator
 @inline
 export function fold(sum: u64): u32 {
   sum = (sum & 0xffffffff) + (sum >> 32);
@@ -58,14 +56,12 @@ export function copyAndSum(to: usize, from: usize, length: usize): u64 {
 }
 
 /** A length or protocol number as it counts in a sum of little-endian words. */
-// @ts-ignore: decorator
 @inline
 export function networkWord(value: usize): u64 {
   return u64(bswap<u16>(u16(value)));
 }
 
 /** The checksum field's value for a folded or unfolded sum. */
-// @ts-ignore: decorator
 @inline
 export function complement(total: u64): u16 {
   return u16(~fold(total));

@@ -37,13 +37,11 @@ const FLOW_ENTRY: usize = 24; // u32: index in the delivery list
 let flowsUsed: u32 = 0;
 let entries: u32 = 0;
 
-// @ts-ignore: decorator
 @inline
 function flowAt(i: u32): usize {
   return at(FLOWS) + usize(i) * FLOW_BYTES;
 }
 
-// @ts-ignore: decorator
 @inline
 function superAt(i: u32): usize {
   return at(SUPERS) + usize(i) * SUPER_BYTES + SUPER_HEADROOM;
@@ -140,7 +138,6 @@ function findFlow(packet: usize, version: u32, transport: usize): i32 {
   return -1;
 }
 
-// @ts-ignore: decorator
 @inline
 function same16(a: usize, b: usize): bool {
   return !v128.any_true(v128.xor(v128.load(a), v128.load(b)));

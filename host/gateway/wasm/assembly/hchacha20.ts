@@ -3,7 +3,6 @@
  * cookie replies use it, so it is written for reading, not for speed.
  */
 
-// @ts-ignore: decorator
 @inline
 function word(state: usize, i: usize): u32 {
   return load<u32>(state + (i << 2));

@@ -38,25 +38,21 @@ export const FLAG_ACK: u32 = 0x10;
 export const FLAG_CWR: u32 = 0x80;
 
 /** A big-endian field as a number. */
-// @ts-ignore: decorator
 @inline
 export function load16(address: usize): usize {
   return usize(bswap<u16>(load<u16>(address)));
 }
 
-// @ts-ignore: decorator
 @inline
 export function store16(address: usize, value: usize): void {
   store<u16>(address, bswap<u16>(u16(value)));
 }
 
-// @ts-ignore: decorator
 @inline
 export function load32(address: usize): u32 {
   return bswap<u32>(load<u32>(address));
 }
 
-// @ts-ignore: decorator
 @inline
 export function store32(address: usize, value: u32): void {
   store<u32>(address, bswap<u32>(value));

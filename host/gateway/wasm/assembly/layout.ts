@@ -53,13 +53,11 @@ export function useLane(index: u32): void {
   lane = FIRST_LANE + usize(index) * LANE_BYTES;
 }
 
-// @ts-ignore: decorator
 @inline
 export function at(offset: usize): usize {
   return lane + offset;
 }
 
-// @ts-ignore: decorator
 @inline
 export function slotAt(slot: u32): usize {
   return SLOT_TABLE + usize(slot) * SLOT_BYTES;

@@ -18,7 +18,6 @@ export const GSO_UDP_L4: u32 = 5;
 export const GSO_ECN: u32 = 0x80;
 
 /** "No offload": the header of a packet that is complete. */
-// @ts-ignore: decorator
 @inline
 export function writePlain(header: usize): void {
   store<u64>(header, 0);
