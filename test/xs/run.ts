@@ -19,7 +19,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'test/crypto/secrets.test.ts': "looks at objects with Node's inspector",
   'test/crypto/differential.test.ts': 'compares implementations of which only one is here',
   'test/crypto/kdf.test.ts': "compares with Node's own HKDF",
-  'test/wireguard/security.test.ts': "puts its own functions in the place of a module, with vitest's help",
+  'test/wireguard/security-advisories.test.ts':
+    "puts its own functions in the place of a module, with vitest's help",
   'test/wireguard/session.test.ts': 'hundreds of handshakes on the slow JavaScript curve take minutes here',
   'test/wireguard/timers.test.ts': 'hundreds of handshakes on the slow JavaScript curve take minutes here',
   'test/packet/address.test.ts': "compares with Node's own reading of addresses",
