@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { PeerConfig, TunnelConfig } from '../../src/config/tunnel-config.js';
 
 import { keyToBase64 } from '../../src/crypto/key-text.js';
+import { applyConfig } from '../../src/gateway/apply-config.js';
 import { formatAddress } from '../../src/packet/address.js';
 import { endpointAddressOffset, endpointFamily, FAMILY_IPV4 } from '../../src/packet/endpoint.js';
 import { formatEndpoint } from '../../src/packet/endpoint-text.js';
@@ -15,7 +16,6 @@ import { Device } from '../../src/wireguard/device.js';
 import { LIMITS } from '../../src/wireguard/limits.js';
 import type { Peer } from '../../src/wireguard/peer.js';
 import { TimestampSource } from '../../src/wireguard/tai64n.js';
-import { applyConfig } from './apply-config.js';
 import { NodeClock } from './clock.js';
 import { readConfiguration, requireConfiguration } from './configuration.js';
 import { ManagedTunnel } from './control/managed-tunnel.js';

@@ -4,31 +4,13 @@ import { expect, test } from 'vitest';
 import { BootGuard, CRASH_LIMIT } from '../../boards/esp32/firmware/boot-guard.js';
 import { readConfiguration } from '../../boards/esp32/firmware/configuration.js';
 import { PortablePrimitives } from '../../src/crypto/portable.js';
-import type { Store } from '../../src/ports.js';
+import { MemoryStore as Flash } from '../wireguard/virtual/world.js';
 
 const primitives = new PortablePrimitives(() => {
   throw new Error('nothing random is asked for');
 });
 const OLD = new TextEncoder().encode('the old configuration');
 const NEW = new TextEncoder().encode('the new configuration');
-
-class Flash implements Store {
-  readonly values = new Map<string, Uint8Array>();
-  writes = 0;
-
-  get(name: string): Uint8Array | undefined {
-    return this.values.get(name);
-  }
-
-  set(name: string, value: Uint8Array): void {
-    this.writes++;
-    this.values.set(name, value.slice());
-  }
-
-  delete(name: string): void {
-    this.values.delete(name);
-  }
-}
 
 /** One start of the chip. */
 function boot(

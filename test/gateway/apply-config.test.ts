@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { applyConfig } from '../../host/gateway/apply-config.js';
 import type { PeerConfig, TunnelConfig } from '../../src/config/tunnel-config.js';
 import { parseWgQuick } from '../../src/config/wg-quick.js';
 import { keyToBase64 } from '../../src/crypto/key-text.js';
+import { applyConfig } from '../../src/gateway/apply-config.js';
 import { formatPrefix } from '../../src/packet/address.js';
 import { formatEndpoint } from '../../src/packet/endpoint-text.js';
 import { A_TO_B, endpointOf, pair, privateKeyOf } from '../wireguard/virtual/world.js';

@@ -1,1 +1,0 @@
-export { applyConfig } from '../../src/gateway/apply-config.js';
