@@ -5,61 +5,32 @@
 
 import { join } from 'node:path';
 import type { PeerConfig, TunnelConfig } from '../../src/config/tunnel-config.js';
-
 import { keyToBase64 } from '../../src/crypto/key-text.js';
 import { applyConfig } from '../../src/gateway/apply-config.js';
-import { formatAddress } from '../../src/packet/address.js';
-import { endpointAddressOffset, endpointFamily, FAMILY_IPV4 } from '../../src/packet/endpoint.js';
-import { formatEndpoint } from '../../src/packet/endpoint-text.js';
 import type { Log, Resolver } from '../../src/ports.js';
 import { Device } from '../../src/wireguard/device.js';
-import { LIMITS } from '../../src/wireguard/limits.js';
-import type { Peer } from '../../src/wireguard/peer.js';
 import { TimestampSource } from '../../src/wireguard/tai64n.js';
 import { NodeClock } from './clock.js';
-import { readConfiguration, requireConfiguration } from './configuration.js';
+import { readConfiguration } from './configuration.js';
 import { ManagedTunnel } from './control/managed-tunnel.js';
 import { NodePrimitives } from './crypto.js';
-import { EXIT, type ExitCode, GatewayError, messageOf } from './errors.js';
+import { EndpointWatch } from './endpoint-watch.js';
+import { EXIT, type ExitCode, messageOf } from './errors.js';
 import { FileStore } from './file-store.js';
 import { run } from './platform/command.js';
-import { interfaceSettings } from './platform/interface-settings.js';
 import { DEFAULT_MTU } from './platform/mtu.js';
 import { openTunnel } from './platform/open-tunnel.js';
-import type { InterfaceSettings, ModeChoice, Outside, Tunnel } from './platform/tunnel.js';
+import type { ModeChoice, Outside, Tunnel } from './platform/tunnel.js';
 import type { Pump } from './pump.js';
 import { chooseTier, type Tier } from './pump-choice.js';
 import type { GatewayRequest } from './request.js';
-import { ipv4Only, lookUp, NodeResolver } from './resolver.js';
-import { failedEndpoint, failureText } from './send-failure.js';
+import { ipv4Only, NodeResolver } from './resolver.js';
+import { checkedConfig, forget, needsRestart, resolveEndpoints } from './running-config.js';
 import { type GatewayStatus, peerView } from './status.js';
+import { packetSize, tunnelSettings } from './tunnel-settings.js';
 import { GatewayUapiHost } from './uapi-host.js';
 import { refuseLive, UapiSocket } from './uapi-socket.js';
 import { packageVersion } from './version.js';
-
-/** A send failure older than this no longer explains anything, in ms. */
-const FAILURE_MEMORY = 30_000;
-/** How often failures to send are looked for, in ms. */
-const FAILURE_WATCH = 1_000;
-/** Largest IP packet; what the device must carry where nobody has said what the MTU will be. */
-const MAX_PACKET = 65_535;
-const USUAL_PACKET = 1500;
-
-/** What an interface has that will be configured by others (wg-quick, ip). */
-const BARE_INTERFACE: InterfaceSettings = {
-  addresses: [],
-  mtu: undefined,
-  table: 'off',
-  dns: [],
-  dnsSearch: [],
-  preUp: [],
-  postUp: [],
-  preDown: [],
-  postDown: [],
-  routes: [],
-  endpoints: [],
-  fwmark: 0,
-};
 
 export interface Surroundings {
   readonly choice: ModeChoice;
@@ -103,8 +74,7 @@ export class RunningGateway {
   private host: GatewayUapiHost | undefined;
   /** What the device was last brought in line with. */
   private config: TunnelConfig | undefined;
-  private patience: NodeJS.Timeout | undefined;
-  private watch: NodeJS.Timeout | undefined;
+  private endpoints: EndpointWatch | undefined;
   private stopping: Promise<void> | undefined;
   private end!: (code: ExitCode) => void;
 
@@ -128,8 +98,10 @@ export class RunningGateway {
     }
     const config = this.managed
       ? await this.managed.configuration()
-      : configuration && this.check(configuration).config;
-    const resolved = config ? await this.resolve(config) : new Map<PeerConfig, Uint8Array>();
+      : configuration && checkedConfig(configuration, request, this.primitives, log);
+    const resolved = config
+      ? await resolveEndpoints(config, this.resolver, log)
+      : new Map<PeerConfig, Uint8Array>();
 
     const tier = chooseTier(request.tier, this.surroundings.choice.mode, log);
     const device = new Device({
@@ -171,8 +143,10 @@ export class RunningGateway {
     this.uapi.onRemoved = () => this.leave('the control socket was removed');
     const { outside } = this.surroundings;
     if (outside) outside.onGone = (reason) => this.leave(reason);
-    this.watchPatience();
-    this.watchFailures();
+    this.endpoints = new EndpointWatch(device, this.pump, this.clock, log);
+    this.endpoints.start();
+    const { failAfter } = request;
+    if (failAfter !== undefined) this.endpoints.giveUpAfter(failAfter, () => void this.stop(EXIT.endpoint));
     this.announce();
   }
 
@@ -186,8 +160,9 @@ export class RunningGateway {
       return;
     }
     try {
-      const { config } = this.check(readConfiguration(request.configuration.path));
-      const resolved = await this.resolve(config);
+      const { path } = request.configuration;
+      const config = checkedConfig(readConfiguration(path), request, this.primitives, log);
+      const resolved = await resolveEndpoints(config, this.resolver, log);
       const port = config.interface.listenPort ?? 0;
       if (port !== 0 && port !== tunnel.sockets.port) await this.host?.rebind(port);
       if (config.interface.fwMark !== (this.config?.interface.fwMark ?? 0)) {
@@ -237,42 +212,12 @@ export class RunningGateway {
       ipv6Missing: tunnel.sockets.v6 === undefined ? whyNoIpv6(request) : null,
       underLoad: device.underLoad,
       configuration: request.configuration?.path ?? null,
-      peers: Array.from(device.peers(), (peer) => peerView(peer, device, now, (one) => this.detail(one))),
+      peers: Array.from(device.peers(), (peer) =>
+        peerView(peer, device, now, (one) => this.endpoints?.detail(one)),
+      ),
       counters: { ...device.counters, ...pump.counters },
       control: this.managed?.status(),
     };
-  }
-
-  private check(source: NonNullable<GatewayRequest['configuration']>): { config: TunnelConfig } {
-    const { config, warnings } = requireConfiguration(source, this.primitives);
-    for (const warning of warnings) this.log.write('warn', 'configuration', { warning });
-    const { maxPeers = LIMITS.maxPeers } = this.request.limits;
-    if (config.peers.length > maxPeers) {
-      const sentence = `${source.path} has ${config.peers.length} peers, and the limit maxPeers is ${maxPeers}; raise it with --limit`;
-      throw new GatewayError(EXIT.configuration, sentence);
-    }
-    return { config };
-  }
-
-  /** Addresses of the endpoints given by name. A name that does not exist is a mistake; anything else may pass. */
-  private async resolve(config: TunnelConfig): Promise<Map<PeerConfig, Uint8Array>> {
-    const resolved = new Map<PeerConfig, Uint8Array>();
-    await Promise.all(
-      config.peers.map(async (peer) => {
-        const { endpoint } = peer;
-        if (endpoint?.kind !== 'name') return;
-        const { host, port } = endpoint;
-        const { records, error, final } = await lookUp(this.resolver, host, port);
-        if (final) {
-          const place = peer.line === 0 ? '' : ` (the peer of line ${peer.line})`;
-          const sentence = `there is no host named ${host}${place}; correct its Endpoint`;
-          throw new GatewayError(EXIT.endpoint, sentence);
-        }
-        if (error !== undefined) this.log.write('warn', 'endpoint-not-resolved', { host, reason: error });
-        else resolved.set(peer, records[0]);
-      }),
-    );
-    return resolved;
   }
 
   private openTunnel(
@@ -281,13 +226,11 @@ export class RunningGateway {
     resolved: Map<PeerConfig, Uint8Array>,
   ): Promise<Tunnel> {
     const { request, surroundings, log } = this;
-    const settings = config ? interfaceSettings(config) : BARE_INTERFACE;
-    const endpoints = [...settings.endpoints, ...Array.from(resolved.values(), addressText)];
     return openTunnel({
       interfaceName: request.interfaceName,
       choice: surroundings.choice,
       outside: surroundings.outside,
-      settings: { ...settings, endpoints },
+      settings: tunnelSettings(config, resolved),
       listenPort: config?.interface.listenPort ?? 0,
       listenAddress: request.listenAddress,
       vnetHeader: tier.vnetHeader,
@@ -297,47 +240,6 @@ export class RunningGateway {
       log,
       stateDirectory: request.stateDirectory,
     });
-  }
-
-  /** What the host knows about a peer beyond what the device does. */
-  private detail(peer: Peer): string | undefined {
-    const nameError = this.pump?.nameError(peer);
-    if (nameError !== undefined) return nameError;
-    const failure = this.pump?.lastFailure;
-    if (failure === undefined || this.clock.monotonic() - failure.at > FAILURE_MEMORY) return undefined;
-    const endpoint = failedEndpoint(failure);
-    return formatEndpoint(peer.endpoint, 0) === endpoint
-      ? `cannot send to ${endpoint}: ${failureText(failure)}`
-      : undefined;
-  }
-
-  /** Tells of endpoints that datagrams cannot be sent to, each time the reason is a new one. */
-  private watchFailures(): void {
-    let told = '';
-    this.watch = setInterval(() => {
-      const failure = this.pump?.lastFailure;
-      if (failure === undefined) return;
-      const endpoint = failedEndpoint(failure);
-      const reason = failureText(failure);
-      if (told === endpoint + reason) return;
-      told = endpoint + reason;
-      this.log.write('warn', 'endpoint-unreachable', { endpoint, reason });
-    }, FAILURE_WATCH).unref();
-  }
-
-  private watchPatience(): void {
-    const { failAfter } = this.request;
-    if (failAfter === undefined) return;
-    this.patience = setTimeout(() => {
-      const peers = Array.from(this.device?.peers() ?? []);
-      if (peers.some((peer) => peer.lastHandshakeWall !== 0)) return;
-      const named = peers
-        .map((peer) => formatEndpoint(peer.endpoint, 0) || 'a peer without endpoint')
-        .join(', ');
-      const reason = `no peer answered within ${failAfter} s (${named}); check Endpoint, keys and whether UDP passes`;
-      this.log.write('error', 'no-peer-answered', { reason });
-      void this.stop(EXIT.endpoint);
-    }, failAfter * 1000);
   }
 
   private announce(): void {
@@ -356,8 +258,7 @@ export class RunningGateway {
   }
 
   private async takeDown(): Promise<void> {
-    clearTimeout(this.patience);
-    clearInterval(this.watch);
+    this.endpoints?.stop();
     this.managed?.stop();
     this.uapi?.close();
     this.pump?.expectEnd();
@@ -369,35 +270,6 @@ export class RunningGateway {
   }
 }
 
-/** Erases a configuration's secrets: the device keeps its own copies. */
-function forget(config: TunnelConfig | undefined): void {
-  config?.interface.privateKey.fill(0);
-  for (const peer of config?.peers ?? []) peer.presharedKey?.fill(0);
-}
-
-function packetSize(config: TunnelConfig | undefined): number {
-  const mtu = config?.interface.mtu;
-  return mtu === undefined ? MAX_PACKET : Math.max(mtu, USUAL_PACKET);
-}
-
-function addressText(record: Uint8Array): string {
-  const length = endpointFamily(record, 0) === FAMILY_IPV4 ? 4 : 16;
-  return formatAddress(record, endpointAddressOffset(0), length);
-}
-
 function whyNoIpv6({ listenAddress }: GatewayRequest): string {
   return listenAddress === undefined ? 'this host has no IPv6' : `it listens at ${listenAddress} alone`;
-}
-
-/** Whether something changed that only a start sets up. */
-function needsRestart(before: TunnelConfig | undefined, after: TunnelConfig): boolean {
-  if (before === undefined) return true;
-  const fixed = ({ interface: own }: TunnelConfig) =>
-    JSON.stringify([
-      own.addresses.map((prefix) => [...prefix.address, prefix.prefixLength]),
-      own.mtu,
-      own.dnsServers.map((server) => [...server]),
-      ...[own.dnsSearch, own.table, own.preUp, own.postUp, own.preDown, own.postDown],
-    ]);
-  return fixed(before) !== fixed(after);
 }
