@@ -34,10 +34,11 @@ const ANOMALIES = [
   [false, false, true, false],
 ];
 
+const NO_OPTIONS: Uint8Array = new Uint8Array(0);
 const PAYLOAD = hex('0102 0304 05');
 
 /** A packet with every other bit of its header set so that a bit changed by mistake shows. */
-function packet4(trafficClass: number, options = new Uint8Array(0)): Uint8Array {
+function packet4(trafficClass: number, options: Uint8Array = NO_OPTIONS): Uint8Array {
   const packet = ipv4(17, PAYLOAD, options);
   packet[1] = trafficClass;
   packet.set([0, 0], 10);
@@ -102,7 +103,7 @@ describe('congestion marks through the tunnel', () => {
 
   it('marks every IPv4 packet in every way, and its checksum is right again', () => {
     // Options make the header longer, not the sum wrong: all of it is covered.
-    for (const options of [new Uint8Array(0), hex('9404 0000')])
+    for (const options of [NO_OPTIONS, hex('9404 0000')])
       for (let inner = 0; inner < 256; inner++)
         for (const outer of FIELDS) {
           const before = packet4(inner, options);
