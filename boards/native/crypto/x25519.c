@@ -6,7 +6,7 @@
 static void square_times(field *out, const field *a, int times)
 {
 	*out = *a;
-	while (times-- > 0) field_multiply(out, out, out);
+	while (times-- > 0) field_square(out, out);
 }
 
 /* a^(p - 2), that is, 1/a, and 0 for 0. p - 2 = 2^255 - 21; `nK` below is a^(2^K - 1). */
@@ -60,12 +60,12 @@ int cb_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]
 		field_subtract(&d, &x3, &z3);
 		field_multiply(&da, &d, &a);
 		field_multiply(&cb, &c, &b);
-		field_multiply(&aa, &a, &a);
-		field_multiply(&bb, &b, &b);
+		field_square(&aa, &a);
+		field_square(&bb, &b);
 		field_add(&t, &da, &cb);
-		field_multiply(&x3, &t, &t);
+		field_square(&x3, &t);
 		field_subtract(&t, &da, &cb);
-		field_multiply(&t, &t, &t);
+		field_square(&t, &t);
 		field_multiply(&z3, &x1, &t);
 		field_multiply(&x2, &aa, &bb);
 		field_subtract(&e, &aa, &bb);
