@@ -7,7 +7,7 @@ export const HEADER_BYTES = 40;
 /** Buffers that one `receive` can bring; inward.h has the same. */
 export const BUFFERS = 8;
 
-/** What `openRun` tells, by place in its array; offload.c has the same. */
+/** What `openRun` tells, by place in its array; to-tun.c has the same. */
 export const RUN = Object.freeze({
   /** Type of the buffer's next message: `NEXT_NONE`, 1 to 4, or `NEXT_MALFORMED`; for data, its receiver index. */
   nextType: 0,
@@ -35,7 +35,7 @@ export const ACCEPTED = 1;
 
 const COUNTERS = 6;
 
-/** The bytes between TUN and UDP with segmentation offload on both sides; see offload.c. */
+/** The bytes between TUN and UDP with segmentation offload on both sides; see offload.h. */
 export class Offload extends Native('xs_offload_destructor') implements KeypairObserver {
   readonly #counters = new Uint32Array(COUNTERS);
 
@@ -105,7 +105,7 @@ export class Offload extends Native('xs_offload_destructor') implements KeypairO
     return native('xs_offload_take').call(this, into, run);
   }
 
-  /** Opens messages of one session; see offload.c. */
+  /** Opens messages of one session; see to-tun.c. */
   openRun(slot: number, index: number, verdict: number, header: Uint8Array, run: ArrayBufferLike): void {
     native('xs_offload_open_run').call(this, slot, index, verdict, header, run);
   }
