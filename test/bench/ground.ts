@@ -18,6 +18,7 @@ export class Ground {
   readonly directory: string;
   readonly left: Namespace;
   readonly right: Namespace;
+  readonly #cable: readonly (readonly [Namespace, string])[];
   #interfaces = 0;
   readonly #atExit = (): void => this.close();
 
@@ -36,6 +37,20 @@ export class Ground {
     this.right.ip(`address add 10.61.0.2/24 dev ${b}`);
     this.left.ip(`link set ${a} up`);
     this.right.ip(`link set ${b} up`);
+    this.#cable = [
+      [this.left, a],
+      [this.right, b],
+    ];
+  }
+
+  /**
+   * Whether the cable takes a segmented send whole. It flatters whoever has offloads: off, the kernel cuts before the
+   * cable, and datagrams arrive one by one as they would on a wire.
+   */
+  segmentation(on: boolean): void {
+    for (const [space, name] of this.#cable) {
+      space.now('ethtool', '-K', name, 'tx-udp-segmentation', on ? 'on' : 'off', 'gro', on ? 'off' : 'on');
+    }
   }
 
   /** Unique on the machine: the sockets of every namespace lie in one directory. */

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { TierChoice } from '../../host/gateway/request.js';
 import type { Namespace } from '../lab/namespace.js';
 import { sleep } from '../lab/wait.js';
 
@@ -92,8 +93,15 @@ export interface Program {
   readonly mostPeers?: number;
   /** Starts an end; it is configured and up when this resolves. `onSocket` is called when its socket answers. */
   start(config: EndConfig, onSocket?: () => void): Promise<End>;
-  /** What only the running program knows, such as the tier it chose. */
-  describe(end: End): Promise<string>;
+  /** What only the running program knows. */
+  describe(end: End): Promise<Description>;
+}
+
+export interface Description {
+  /** A sentence for the report, or none. */
+  readonly notes: string;
+  /** Ours only: the tier that serves. */
+  readonly tier?: string;
 }
 
 /** Any program that is called as `PROGRAM INTERFACE` and is then configured through its socket by `wg`. */
@@ -124,8 +132,8 @@ export class Userspace implements Program {
     return end;
   }
 
-  describe(): Promise<string> {
-    return Promise.resolve('');
+  describe(): Promise<Description> {
+    return Promise.resolve({ notes: '' });
   }
 }
 
@@ -133,9 +141,9 @@ export class Userspace implements Program {
 export class Gateway implements Program {
   readonly name: string;
   readonly version: string;
-  readonly #tier: string;
+  readonly #tier: TierChoice;
 
-  constructor(tier: string) {
+  constructor(tier: TierChoice) {
     this.#tier = tier;
     this.name = tier === 'auto' ? 'cloudbridge' : `cloudbridge ${tier}`;
     this.version = `cloudbridge-gateway ${versionOf(process.execPath, OURS)} on Node ${process.version}`;
@@ -155,7 +163,7 @@ export class Gateway implements Program {
     return end;
   }
 
-  async describe(end: End): Promise<string> {
+  async describe(end: End): Promise<Description> {
     const { stdout } = await end.config.space.run([
       process.execPath,
       OURS,
@@ -165,10 +173,10 @@ export class Gateway implements Program {
     ]);
     try {
       const status = JSON.parse(stdout);
-      const { mode, tier } = Array.isArray(status) ? status[0] : status;
-      return `mode ${mode}, tier ${tier}`;
+      const { mode, tier, tierReason } = Array.isArray(status) ? status[0] : status;
+      return { notes: `mode ${mode}, tier ${tier}${tierReason ? ` (${tierReason})` : ''}`, tier };
     } catch {
-      return '';
+      return { notes: '' };
     }
   }
 }

@@ -1,5 +1,6 @@
 /** The result as a table for people and as JSON for machines. */
 
+import { isMet, type Mark, markOf, markText } from './marks.js';
 import { MEASURES, type Values } from './measures.js';
 import { median } from './statistics.js';
 
@@ -7,6 +8,8 @@ export interface Result {
   readonly name: string;
   readonly version: string;
   readonly notes: string;
+  /** What `status` calls the tier; ours only. */
+  readonly tier?: string;
   readonly values: Values;
 }
 
@@ -35,25 +38,40 @@ function ratio(value: number, reference: number): number {
   return reference === 0 ? Number.NaN : value / reference;
 }
 
-/** Markdown. Ratios are to the first program. */
+function marked(mark: Mark | undefined, value: number, times: number): string {
+  return mark ? `${markText(mark)}: ${isMet(mark, value, times) ? 'yes' : 'no'}` : '';
+}
+
+/** Markdown. Ratios are to the first program; behind those of a tier that has marks stands whether it meets them. */
 export function table(results: readonly Result[], surroundings: Surroundings): string {
   const [reference, ...others] = results;
+  const rows = MEASURES.filter(({ id }) => results.some(({ values }) => values.has(id)));
+  const hasMarks = (result: Result): boolean =>
+    rows.some(({ id }) => result.values.has(id) && markOf(result.tier, id));
   const head = [
     'measure',
     reference.name,
-    ...others.flatMap(({ name }) => [name, `${name} ÷ ${reference.name}`]),
+    ...others.flatMap((other) => [
+      other.name,
+      `${other.name} ÷ ${reference.name}`,
+      ...(hasMarks(other) ? ['mark'] : []),
+    ]),
   ];
-  const rows = MEASURES.filter(({ id }) => results.some(({ values }) => values.has(id))).map(
-    ({ id, title, unit, better }) => {
-      const values = results.map((result) => median(result.values.get(id) ?? []));
-      const cells = others.flatMap((_, i) => [figure(values[i + 1]), times(ratio(values[i + 1], values[0]))]);
-      return [`${title} (${unit}, ${better} is better)`, figure(values[0]), ...cells];
-    },
-  );
-  const lines = [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows];
+  const body = rows.map(({ id, title, unit, better }) => {
+    const of = (result: Result): number => median(result.values.get(id) ?? []);
+    const first = of(reference);
+    const cells = others.flatMap((other) => {
+      const value = of(other);
+      const compared = ratio(value, first);
+      const mark = other.values.has(id) ? markOf(other.tier, id) : undefined;
+      return [figure(value), times(compared), ...(hasMarks(other) ? [marked(mark, value, compared)] : [])];
+    });
+    return [`${title} (${unit}, ${better} is better)`, figure(first), ...cells];
+  });
+  const rule = head.map((title, i) => (i === 0 || title === 'mark' ? '---' : '---:'));
   const { date, machine, rounds, seconds, load, command } = surroundings;
   return [
-    ...lines.map((cells) => `| ${cells.join(' | ')} |`),
+    ...[head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`),
     '',
     `Medians of ${rounds} interleaved rounds of ${seconds} s, ${date}, \`${command}\``,
     `${machine}; load ${load.toFixed(2)} at the start`,
@@ -72,17 +90,24 @@ export function json(results: readonly Result[], surroundings: Surroundings): st
         name: result.name,
         version: result.version,
         notes: result.notes,
+        tier: result.tier,
         measures: Object.fromEntries(
-          MEASURES.filter(({ id }) => result.values.has(id)).map(({ id, unit, better }) => [
-            id,
-            {
-              unit,
-              better,
-              median: finite(medianOf(result, id)),
-              ratio: finite(ratio(medianOf(result, id), medianOf(reference, id))),
-              values: result.values.get(id)!.map(finite),
-            },
-          ]),
+          MEASURES.filter(({ id }) => result.values.has(id)).map(({ id, unit, better }) => {
+            const value = medianOf(result, id);
+            const compared = ratio(value, medianOf(reference, id));
+            const mark = markOf(result.tier, id);
+            return [
+              id,
+              {
+                unit,
+                better,
+                median: finite(value),
+                ratio: finite(compared),
+                ...(mark && { mark: markText(mark), met: isMet(mark, value, compared) }),
+                values: result.values.get(id)!.map(finite),
+              },
+            ];
+          }),
         ),
       })),
     },

@@ -2,7 +2,8 @@
 
 import type { Namespace } from '../lab/namespace.js';
 import { sleep } from '../lab/wait.js';
-import { cpuSeconds } from './process-tree.js';
+import { cpuSeconds, residentBytes } from './process-tree.js';
+import { percentile } from './statistics.js';
 import { INNER, type Tunnel } from './tunnel.js';
 
 export interface Flow {
@@ -55,13 +56,22 @@ export interface TcpResult {
 }
 
 export async function tcp(tunnel: Tunnel, flows: number, seconds: number): Promise<TcpResult> {
-  const before = tunnel.ends.reduce((sum, end) => sum + cpuSeconds(end.pid), 0);
+  const before = cpuOf(tunnel);
   const flow = await iperf(tunnel, ['-t', `${seconds}`, '-P', `${flows}`]);
-  const after = tunnel.ends.reduce((sum, end) => sum + cpuSeconds(end.pid), 0);
   return {
     megabits: flow.bitsPerSecond / 1e6,
-    cpuPerGigabit: (after - before) / ((flow.bytes * 8) / 1e9),
+    cpuPerGigabit: (cpuOf(tunnel) - before) / ((flow.bytes * 8) / 1e9),
   };
+}
+
+/** Seconds that both ends have taken so far. */
+function cpuOf(tunnel: Tunnel): number {
+  return tunnel.ends.reduce((sum, end) => sum + cpuSeconds(end.pid), 0);
+}
+
+/** Resident memory of the larger end, MB. */
+export function residentMegabytes(tunnel: Tunnel): number {
+  return Math.max(...tunnel.ends.map((end) => residentBytes(end.pid))) / 1e6;
 }
 
 export interface UdpResult {
@@ -70,6 +80,8 @@ export interface UdpResult {
   /** Of what the sender got rid of, percent. */
   readonly loss: number;
   readonly megabits: number;
+  /** Of what arrived. */
+  readonly cpuPerGigabit: number;
 }
 
 /** `size` bytes of payload, `offered` Mbit/s of them. */
@@ -79,19 +91,47 @@ export async function udp(
   size: number,
   seconds: number,
 ): Promise<UdpResult> {
+  const before = cpuOf(tunnel);
   const flow = await iperf(tunnel, ['-u', '-b', `${offered}M`, '-l', `${size}`, '-t', `${seconds}`]);
   const arrived = flow.packets - flow.lost;
   return {
     kpps: arrived / flow.seconds / 1000,
     loss: (100 * flow.lost) / Math.max(1, flow.packets),
     megabits: (arrived * size * 8) / flow.seconds / 1e6,
+    cpuPerGigabit: (cpuOf(tunnel) - before) / ((arrived * size * 8) / 1e9),
   };
 }
 
-/** Mean round-trip time in ms of a ping each 2 ms. */
-export async function roundTrip(tunnel: Tunnel, seconds: number): Promise<number> {
-  const count = Math.max(100, Math.round(seconds * 500));
-  const words = ['ping', '-q', '-n', '-i', '0.002', '-c', `${count}`, INNER.right];
+export interface RoundTrip {
+  /** ms */
+  readonly mean: number;
+  /** 99th percentile, ms. */
+  readonly p99: number;
+}
+
+/** Of a ping each 2 ms through an idle tunnel. */
+export function roundTrip(tunnel: Tunnel, seconds: number): Promise<RoundTrip> {
+  return ping(tunnel, 0.002, Math.max(100, Math.round(seconds * 500)));
+}
+
+/** Seconds that a flow gets to come up to its speed. */
+const RISE = 0.5;
+
+/** Of a ping each 10 ms beside one TCP flow of `seconds`. */
+export async function roundTripUnderLoad(tunnel: Tunnel, seconds: number): Promise<RoundTrip> {
+  const flow = iperf(tunnel, ['-t', `${seconds}`]);
+  await sleep(1_000 * RISE);
+  const times = await ping(tunnel, 0.01, Math.max(20, Math.round((seconds - 2 * RISE) * 100)));
+  await flow;
+  return times;
+}
+
+async function ping(tunnel: Tunnel, interval: number, count: number): Promise<RoundTrip> {
+  const words = ['ping', '-n', '-i', `${interval}`, '-c', `${count}`, INNER.right];
   const { stdout } = await tunnel.ground.left.run(words, { limit: 60_000 });
-  return Number(/= [\d.]+\/([\d.]+)\//.exec(stdout)?.[1] ?? Number.NaN);
+  const times = [...stdout.matchAll(/time=([\d.]+)/g)].map((match) => Number(match[1]));
+  return {
+    mean: times.reduce((sum, time) => sum + time, 0) / times.length,
+    p99: percentile(times, 0.99),
+  };
 }

@@ -3,7 +3,7 @@
 import { NodePrimitives } from '../../host/gateway/crypto.js';
 import type { Ground } from './ground.js';
 import { base64, keysOf } from './keys.js';
-import type { End, EndConfig, Program } from './program.js';
+import type { End, EndConfig, PeerText, Program } from './program.js';
 
 export const INNER = { left: '10.62.0.1', right: '10.62.0.2' };
 export const OUTER = { left: '10.61.0.1', right: '10.61.0.2' };
@@ -43,11 +43,16 @@ export class Tunnel {
     this.right = right;
   }
 
-  static async open(ground: Ground, program: Program): Promise<Tunnel> {
-    const left = await program.start(endConfig(ground, 'left'));
+  /** `others` are peers that both ends have besides each other, and never hear of. */
+  static async open(ground: Ground, program: Program, others: readonly PeerText[] = []): Promise<Tunnel> {
+    const config = (side: Side): EndConfig => {
+      const own = endConfig(ground, side);
+      return { ...own, peers: [...others, ...own.peers] };
+    };
+    const left = await program.start(config('left'));
     let right: End | undefined;
     try {
-      right = await program.start(endConfig(ground, 'right'));
+      right = await program.start(config('right'));
       // The first packet makes the session; a handshake lost to a slow start is tried again after 5 s.
       await ground.left.get(['ping', '-q', '-n', '-c', '3', '-i', '0.2', '-w', '15', INNER.right]);
     } catch (error) {

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { XS_PROGRAM } from '../lab/gateway-end.js';
-import { deviceText, End, type EndConfig, MTU, type Program } from './program.js';
+import { type Description, deviceText, End, type EndConfig, MTU, type Program } from './program.js';
 
 export class XsGateway implements Program {
   readonly name: string;
@@ -33,7 +33,7 @@ export class XsGateway implements Program {
     return end;
   }
 
-  describe(end: End): Promise<string> {
+  describe(end: End): Promise<Description> {
     return new Promise((resolve) => {
       let text = '';
       const socket = connect(`/var/run/wireguard/${end.config.name}.sock`, () => socket.end('status=1\n\n'));
@@ -41,13 +41,13 @@ export class XsGateway implements Program {
         text += part;
       });
       socket
-        .once('error', () => resolve(''))
+        .once('error', () => resolve({ notes: '' }))
         .once('close', () => {
           try {
             const { mode, tier } = JSON.parse(text.split('\n')[0]);
-            resolve(`mode ${mode}, tier ${tier}`);
+            resolve({ notes: `mode ${mode}, tier ${tier}`, tier });
           } catch {
-            resolve('');
+            resolve({ notes: '' });
           }
         });
     });
