@@ -4,7 +4,8 @@
  *
  * Layout: family u8 (0 none, 4, 6, 255 virtual), zero u8, port u16 big-endian,
  * scope u32 little-endian (IPv6 zone index, else 0), address 16 bytes (IPv4 in the first four).
- * A virtual endpoint names a transport that is not plain UDP; its address bytes belong to that transport.
+ * A virtual endpoint names one of a peer's paths that is not plain UDP: its scope is the path's number, its port the
+ * transport's place in the path.
  */
 
 export const ENDPOINT_BYTES = 24;
@@ -53,6 +54,18 @@ export function writeEndpoint(
   records[at + SCOPE + 2] = scope >>> 16;
   records[at + SCOPE + 3] = scope >>> 24;
   records.set(address, at + ADDRESS);
+}
+
+/** Writes a virtual record: transport `slot` of path number `path`. */
+export function writeVirtualEndpoint(records: Uint8Array, at: number, path: number, slot: number): void {
+  records.fill(0, at, at + ENDPOINT_BYTES);
+  records[at] = FAMILY_VIRTUAL;
+  records[at + PORT] = slot >>> 8;
+  records[at + PORT + 1] = slot;
+  records[at + SCOPE] = path;
+  records[at + SCOPE + 1] = path >>> 8;
+  records[at + SCOPE + 2] = path >>> 16;
+  records[at + SCOPE + 3] = path >>> 24;
 }
 
 export function copyEndpoint(to: Uint8Array, toAt: number, from: Uint8Array, fromAt: number): void {

@@ -33,8 +33,8 @@ export interface DeviceContext extends TimerHost {
   claimMessage(length: number, endpoint: Uint8Array): Uint8Array | undefined;
   /** Gives back the slot claimed last. */
   abandonMessage(): void;
-  /** Seals a packet (no bytes: a keepalive) into the outbox. */
-  sealToOutbox(peer: Peer, keypair: Keypair, packet: Uint8Array): void;
+  /** Seals a packet (no bytes: a keepalive) into the outbox, to the peer's endpoint unless another is given. */
+  sealToOutbox(peer: Peer, keypair: Keypair, packet: Uint8Array, endpoint?: Uint8Array): void;
   /** Tells the host to send the outbox, unless a call from the host is under way: then it looks afterwards anyway. */
   flushMessages(): void;
 }

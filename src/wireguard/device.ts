@@ -303,13 +303,14 @@ export class Device {
     return i;
   }
 
-  #sealToOutbox(peer: Peer, keypair: Keypair, packet: Uint8Array): void {
-    const i = this.#claim(packet.length, peer.endpoint);
+  #sealToOutbox(peer: Peer, keypair: Keypair, packet: Uint8Array, to: Uint8Array = peer.endpoint): void {
+    const i = this.#claim(packet.length, to);
     if (i < 0) return;
     const offset = this.outbox.start(i);
     this.outbox.bytes.set(packet, offset);
     this.outbox.length[i] = 0;
     this.#data.sealFor(this.outbox, i, offset, packet.length, peer, keypair, this.mtu);
+    copyEndpoint(this.outbox.endpoints, i * ENDPOINT_BYTES, to, 0);
   }
 
   #makeContext(log: Log | undefined): DeviceContext {
@@ -360,7 +361,7 @@ export class Device {
       abandonMessage: () => {
         this.outbox.count--;
       },
-      sealToOutbox: (peer, keypair, packet) => this.#sealToOutbox(peer, keypair, packet),
+      sealToOutbox: (peer, keypair, packet, to) => this.#sealToOutbox(peer, keypair, packet, to),
       flushMessages: () => {
         if (Number.isNaN(this.#now) && this.outbox.count > 0) this.onOutbox?.();
       },

@@ -113,7 +113,7 @@ export class HandshakeProcessor {
 
   #processCookieReply(message: Uint8Array): void {
     const owner = this.#context.indices.get(readU32(message, COOKIE_REPLY_RECEIVER));
-    if (owner?.peer.consumeCookie(message)) this.#context.counters.cookieRepliesReceived++;
+    if (owner?.peer.handshakes.consumeCookie(message)) this.#context.counters.cookieRepliesReceived++;
   }
 
   /** The one of our keys that the message's mac1 was made for. */
@@ -129,8 +129,8 @@ export class HandshakeProcessor {
       return;
     }
     const { remote, timestamp } = noise.received;
-    if (remote?.peer.acceptInitiation(timestamp)) {
-      remote.peer.respond(noise, remote, endpoint.subarray(0, ENDPOINT_BYTES), message.length);
+    if (remote?.peer.handshakes.acceptInitiation(timestamp)) {
+      remote.peer.handshakes.respond(noise, remote, endpoint.subarray(0, ENDPOINT_BYTES), message.length);
     }
   }
 
@@ -139,7 +139,7 @@ export class HandshakeProcessor {
     const handshake = indices.get(readU32(message, RESPONSE_RECEIVER));
     const accepted =
       handshake instanceof Handshake &&
-      handshake.peer.consumeResponse(message, readU32(message, RESPONSE_SENDER), endpoint);
+      handshake.peer.handshakes.consumeResponse(message, readU32(message, RESPONSE_SENDER), endpoint);
     if (!accepted) counters.refusedResponses++;
   }
 }

@@ -37,7 +37,7 @@ export class PeerTable {
   all(): Peer[] {
     const peers: Peer[] = [];
     for (const remote of this.#remotes.values()) {
-      if (remote === remote.peer.remote) peers.push(remote.peer);
+      if (remote === remote.peer.statics.current) peers.push(remote.peer);
     }
     return peers;
   }
@@ -57,7 +57,7 @@ export class PeerTable {
     const id = this.#freeIds.pop() ?? this.#byId.length;
     const peer = new Peer(this.#context, id, publicKey);
     this.#byId[id] = peer;
-    this.#remotes.set(name, peer.remote);
+    this.#remotes.set(name, peer.statics.current);
     this.#count++;
     return peer;
   }
@@ -80,14 +80,14 @@ export class PeerTable {
     if (owner) throw new RangeError('this key is another peer’s');
     if (name !== undefined) this.#refuseOwnKey(name);
     if (peer.nextPublicKey) this.#remotes.delete(keyToBase64(peer.nextPublicKey));
-    const next = peer.setNextRemote(publicKey);
+    const next = peer.statics.setNext(publicKey);
     if (next && name !== undefined) this.#remotes.set(name, next);
   }
 
   promoteNextPublicKey(peer: Peer): void {
     if (!peer.nextPublicKey) return;
     this.#remotes.delete(keyToBase64(peer.publicKey));
-    peer.promoteNextRemote();
+    peer.statics.promoteNext();
   }
 
   /** Peer whose AllowedIPs hold the packet's destination. */

@@ -8,19 +8,18 @@ import {
   sameEndpoint,
 } from '../packet/endpoint.js';
 import type { DeviceContext } from './context.js';
-import type { CookieGenerator } from './cookie.js';
-import { Keypair, KeypairRing } from './keypair.js';
-import { INITIATION_BYTES, RESPONSE_BYTES } from './messages.js';
-import { Handshake, type Noise } from './noise.js';
+import { type Keypair, KeypairRing } from './keypair.js';
+import { type HandshakeOwner, PeerHandshakes } from './peer-handshakes.js';
 import type { PeerReason, PeerState } from './peer-status.js';
+import { PROBE_ANSWERS, PROBE_ASKS, PROBE_BYTES, writeProbe } from './probe.js';
+import type { Roaming } from './roaming.js';
 import { StagingQueue } from './staging-queue.js';
-import { RemoteStatic } from './statics.js';
-import { TIMESTAMP_BYTES, timestampAfter } from './tai64n.js';
+import { RemoteStatics } from './statics.js';
 import { PeerTimers, type TimerActions } from './timers.js';
 
 const NO_PACKET = new Uint8Array(0);
 
-export class Peer implements TimerActions {
+export class Peer implements TimerActions, HandshakeOwner {
   /** Small integer, unique among the device's peers. */
   readonly id: number;
   /** Endpoint record; family 0 while none is known. Changed by `setEndpoint` only. */
@@ -35,51 +34,49 @@ export class Peer implements TimerActions {
   lastHandshake = -Infinity;
   /** Monotonic ms of the last authenticated message. */
   lastReceived = -Infinity;
-  /** ms between our last answered initiation and its response. */
-  roundTrip: number | undefined;
+  /** Decides where datagrams go in the place of roaming; undefined: they go to where the last message came from. */
+  roaming: Roaming | undefined;
   /** Key pairs of this peer; for data planes. */
   readonly keypairs: KeypairRing;
+  /** The peer's public keys; the device's table files them. */
+  readonly statics: RemoteStatics;
+  /** Inside `wireguard/` only. */
+  readonly handshakes: PeerHandshakes;
   readonly #context: DeviceContext;
   readonly #timers: PeerTimers;
   readonly #staged: StagingQueue;
-  readonly #lastTimestamp = new Uint8Array(TIMESTAMP_BYTES);
-  #lastInitiationReceived = -Infinity;
-  #lastHandshakeSent = -Infinity;
-  #handshake: Handshake | undefined;
   #presharedKey: Uint8Array | undefined;
-  #remote: RemoteStatic;
-  /** The key the peer is moving to, from when we are told until it alone is left. */
-  #nextRemote: RemoteStatic | undefined;
-  /** The one of the two that the peer used last: initiations go to it. */
-  #activeRemote: RemoteStatic;
-  #unanswered = 0;
   #sentLastMinuteHandshake = false;
-  #gaveUp = false;
   #suspect = false;
-  #cookieReceived = false;
   #removed = false;
 
   constructor(context: DeviceContext, id: number, publicKey: Uint8Array) {
     this.#context = context;
     this.id = id;
-    this.#remote = this.#activeRemote = new RemoteStatic(this, publicKey);
+    this.statics = new RemoteStatics(this, publicKey);
     this.keypairs = new KeypairRing((keypair) => context.dropKeypair(keypair));
     this.#timers = new PeerTimers(context, this);
     this.#staged = new StagingQueue(context.limits.stagedPackets);
+    this.handshakes = new PeerHandshakes(context, this, this.statics, this.#timers);
   }
 
   get publicKey(): Uint8Array {
-    return this.#remote.publicKey;
+    return this.statics.current.publicKey;
   }
 
   /** A second public key of this peer while it changes its key; see `Device.setNextPublicKey`. */
   get nextPublicKey(): Uint8Array | undefined {
-    return this.#nextRemote?.publicKey;
+    return this.statics.next?.publicKey;
   }
 
   /** True once the peer has made a handshake under its next key. */
   get usesNextKey(): boolean {
-    return this.#activeRemote === this.#nextRemote;
+    return this.statics.active === this.statics.next;
+  }
+
+  /** ms between our last answered initiation and its response. */
+  get roundTrip(): number | undefined {
+    return this.handshakes.roundTrip;
   }
 
   /** 32 bytes, or undefined. Takes effect with the next handshake. The setter copies. */
@@ -107,7 +104,7 @@ export class Peer implements TimerActions {
 
   /** Initiations sent in vain since the last session was established. */
   get unansweredHandshakes(): number {
-    return this.#unanswered;
+    return this.handshakes.unanswered;
   }
 
   /** Packets waiting for a session. */
@@ -118,26 +115,32 @@ export class Peer implements TimerActions {
   get state(): PeerState {
     if (this.#usable(this.keypairs.current)) return 'established';
     if (this.#timers.handshakePending || this.keypairs.next) return 'handshaking';
-    return this.#gaveUp || this.#activeRemote.invalid ? 'failed' : 'idle';
+    return this.handshakes.gaveUp || this.statics.active.invalid ? 'failed' : 'idle';
   }
 
   get reason(): PeerReason {
     if (!this.#context.hasPrivateKey) return 'no-private-key';
-    if (this.#activeRemote.invalid) return 'invalid-public-key';
+    if (this.statics.active.invalid) return 'invalid-public-key';
     const pending = this.#timers.handshakePending;
     if (this.#usable(this.keypairs.current)) {
       if (this.#suspect) return 'peer-silent';
       return pending ? 'rekeying' : 'confirmed';
     }
     if (this.keypairs.next) return 'awaiting-first-packet';
-    if (pending) return this.#cookieReceived ? 'cookie-received' : 'awaiting-response';
+    if (pending) return this.handshakes.cookieReceived ? 'cookie-received' : 'awaiting-response';
     if (!this.hasEndpoint) return this.endpointName ? 'endpoint-unresolved' : 'no-endpoint';
-    if (this.#gaveUp) return 'no-response';
+    if (this.handshakes.gaveUp) return 'no-response';
     return this.lastHandshake === -Infinity ? 'no-traffic-yet' : 'session-expired';
   }
 
-  /** Sets the endpoint (configuration or roaming); packets that waited for one set off. */
+  /** Sets the endpoint as configuration and look-ups know it. A peer with a path leaves it to the path. */
   setEndpoint(records: Uint8Array, at: number): void {
+    if (this.roaming) this.roaming.configured(records, at);
+    else this.pointTo(records, at);
+  }
+
+  /** Sends everything to this endpoint from now on; packets that waited for one set off. */
+  pointTo(records: Uint8Array, at: number): void {
     const first = !this.hasEndpoint;
     copyEndpoint(this.endpoint, 0, records, at);
     if (first && this.#staged.count > 0) this.flushStaged();
@@ -201,114 +204,54 @@ export class Peer implements TimerActions {
     }
   }
 
+  /**
+   * Seals a probe to the record at `at`, which need not be the endpoint. False without a session, for which it asks
+   * nobody: probes are about ways, not about keys.
+   */
+  sendProbe(kind: number, id: number, endpoints: Uint8Array, at: number): boolean {
+    const { current } = this.keypairs;
+    if (this.#removed || !this.#usable(current) || current.sendExhausted) return false;
+    const probe = new Uint8Array(PROBE_BYTES);
+    writeProbe(probe, kind, id);
+    this.#context.sealToOutbox(this, current, probe, endpoints.subarray(at, at + ENDPOINT_BYTES));
+    this.#context.flushMessages();
+    return true;
+  }
+
+  /** A probe came, authenticated and new, from the record at `at`. */
+  probed(kind: number, id: number, endpoints: Uint8Array, at: number): void {
+    if (kind === PROBE_ASKS) this.sendProbe(PROBE_ANSWERS, id, endpoints, at);
+    else this.roaming?.answered(id, endpoints, at);
+  }
+
   // ---- handshakes ----
 
   /** Sends an initiation unless the last one is too young (Rekey-Timeout). True when it did. */
   initiate(retry: boolean): boolean {
-    const context = this.#context;
-    const now = context.now();
-    const { noise } = context;
-    if (this.#removed || !noise) return false;
-    // Section 6.4: whoever wants to send again gets the whole attempt time again.
-    if (!retry) this.#timers.attempts = 0;
-    if (now - this.#lastHandshakeSent < context.timing.rekeyTimeout) return false;
-    if (!this.hasEndpoint) {
-      if (this.endpointName) context.resolve(this);
-      return false;
-    }
-    // Under steady traffic it is mostly a packet, not the timer, that finds the last initiation unanswered.
-    if (retry || this.#timers.handshakePending) this.#noteUnanswered();
-    this.#forgetHandshake();
-    const handshake = new Handshake(noise, this.#activeRemote);
-    this.#handshake = handshake;
-    handshake.localIndex = context.indices.fresh();
-    context.indices.set(handshake.localIndex, handshake);
-    const message = context.claimMessage(INITIATION_BYTES, this.endpoint);
-    if (!message) return false;
-    if (!noise.writeInitiation(message, handshake)) {
-      this.#forgetHandshake();
-      context.abandonMessage();
-      return false;
-    }
-    this.#cookies(handshake.remote).addMacs(message, now);
-    this.#cookieReceived = false;
-    this.#gaveUp = false;
-    handshake.sentAt = now;
-    this.#lastHandshakeSent = now;
-    context.counters.initiationsSent++;
-    this.#handshakeMessageSent(INITIATION_BYTES);
-    this.#timers.handshakeInitiated();
-    context.flushMessages();
-    return true;
+    return !this.#removed && this.handshakes.initiate(retry);
   }
 
-  /**
-   * Judges an initiation that `noise.received` holds: its timestamp must be new, and initiations must not come
-   * faster than the limit. Records both.
-   */
-  acceptInitiation(timestamp: Uint8Array): boolean {
-    const { counters, limits } = this.#context;
-    const now = this.#context.now();
-    if (!timestampAfter(timestamp, 0, this.#lastTimestamp)) {
-      counters.replayedInitiations++;
-      return false;
-    }
-    if (now - this.#lastInitiationReceived < limits.initiationInterval) {
-      counters.floodedInitiations++;
-      return false;
-    }
-    this.#lastTimestamp.set(timestamp);
-    this.#lastInitiationReceived = now;
-    return true;
+  handshakeMessageSent(bytes: number): void {
+    this.txBytes += bytes;
+    this.#timers.authenticatedSent();
   }
 
-  /** Answers the accepted initiation in `noise.received`, made with `remote`, which came from `endpoint`. */
-  respond(noise: Noise, remote: RemoteStatic, endpoint: Uint8Array, bytesReceived: number): void {
-    const context = this.#context;
-    const now = context.now();
-    this.#handshakeMessageReceived(endpoint, bytesReceived);
-    this.#activeRemote = remote;
-    const keypair = context.newKeypair(this, noise.received.remoteIndex, false);
-    const message = context.claimMessage(RESPONSE_BYTES, this.endpoint);
-    const written = message !== undefined && noise.writeResponse(message, remote, keypair);
-    if (!written) {
-      if (message) context.abandonMessage();
-      context.dropKeypair(keypair);
-      return;
-    }
-    this.#cookies(remote).addMacs(message, now);
-    this.#lastHandshakeSent = now;
-    context.counters.responsesSent++;
-    this.#installKeypair(keypair);
-    this.#handshakeMessageSent(RESPONSE_BYTES);
+  handshakeMessageReceived(endpoint: Uint8Array, bytes: number): void {
+    this.lastReceived = this.#context.now();
+    this.rxBytes += bytes;
+    this.#roam(endpoint, 0);
+    this.#timers.authenticatedReceived();
   }
 
-  /** Reads a response to our handshake. */
-  consumeResponse(message: Uint8Array, remoteIndex: number, endpoint: Uint8Array): boolean {
-    const context = this.#context;
-    const handshake = this.#handshake;
-    if (!handshake) return false;
-    const { localIndex } = handshake;
-    const keypair = new Keypair(this, localIndex, remoteIndex, true, context.now(), context.limits);
-    if (!handshake.noise.readResponse(message, handshake, keypair)) return false;
-    this.roundTrip = context.now() - handshake.sentAt;
-    handshake.erase();
-    this.#handshake = undefined;
-    context.indices.set(localIndex, keypair);
-    this.#handshakeMessageReceived(endpoint, message.length);
-    this.#installKeypair(keypair);
+  keypairDerived(keypair: Keypair): void {
+    this.keypairs.install(keypair);
+    this.#context.keypairInstalled(keypair);
+    this.#timers.sessionDerived();
+    if (!keypair.isInitiator) return;
     this.#sessionComplete();
     // The responder may not send until it hears from us under the new keys (section 5.4.3).
     if (this.#staged.count === 0) this.stage(NO_PACKET, 0, 0);
     this.flushStaged();
-    return true;
-  }
-
-  consumeCookie(reply: Uint8Array): boolean {
-    const now = this.#context.now();
-    if (!this.#remote.consumeCookie(reply, now) && !this.#nextRemote?.consumeCookie(reply, now)) return false;
-    this.#cookieReceived = true;
-    return true;
   }
 
   /** Seals what waits, if there is a session; otherwise asks for one. */
@@ -336,7 +279,7 @@ export class Peer implements TimerActions {
   }
 
   giveUpHandshake(): void {
-    this.#gaveUp = true;
+    this.handshakes.gaveUp = true;
     this.#context.counters.stagedDropped += this.#staged.clear();
     this.#context.log?.write('warn', 'handshake-given-up', {
       peer: this.#context.nameOf(this),
@@ -352,37 +295,16 @@ export class Peer implements TimerActions {
 
   eraseKeys(): void {
     this.keypairs.clear();
-    this.#forgetHandshake();
+    this.handshakes.forget();
   }
 
   // ---- configuration ----
 
-  /** The peer's key as the device's table files it. */
-  get remote(): RemoteStatic {
-    return this.#remote;
-  }
-
-  /** Sets or removes the second key and returns it; the device keeps the table of keys. */
-  setNextRemote(publicKey: Uint8Array | undefined): RemoteStatic | undefined {
-    if (this.usesNextKey) this.#activeRemote = this.#remote;
-    this.#nextRemote?.forgetShared();
-    this.#nextRemote = publicKey && new RemoteStatic(this, publicKey);
-    return this.#nextRemote;
-  }
-
-  /** The second key becomes the only one. Sessions live on. */
-  promoteNextRemote(): void {
-    if (!this.#nextRemote) return;
-    this.#remote.forgetShared();
-    this.#remote = this.#activeRemote = this.#nextRemote;
-    this.#nextRemote = undefined;
-  }
-
   /** The device's private key changed: all that was derived from the old one goes. */
   identityChanged(): void {
-    this.#forgetShared();
+    this.statics.forgetShared();
     this.eraseKeys();
-    this.#lastHandshakeSent = -Infinity;
+    this.handshakes.forgetPace();
     this.#timers.handshakeComplete();
   }
 
@@ -393,13 +315,8 @@ export class Peer implements TimerActions {
     this.#context.unschedule(this.#timers);
     this.eraseKeys();
     this.#staged.clear();
-    this.#forgetShared();
+    this.statics.forgetShared();
     this.#presharedKey?.fill(0);
-  }
-
-  #forgetShared(): void {
-    this.#remote.forgetShared();
-    this.#nextRemote?.forgetShared();
   }
 
   #usable(keypair: Keypair | undefined): keypair is Keypair {
@@ -410,69 +327,26 @@ export class Peer implements TimerActions {
     return this.keypairs.current?.wantsRekeyOnReceive(now, this.#context.timing) ?? false;
   }
 
-  #cookies(remote: RemoteStatic): CookieGenerator {
-    return remote.cookies(this.#context.primitives, this.#context.timing);
-  }
-
-  #noteUnanswered(): void {
-    this.#unanswered++;
-    this.#context.log?.write('debug', 'handshake-unanswered', {
-      peer: this.#context.nameOf(this),
-      times: this.#unanswered,
-    });
-    // The name's address may have changed; ask again before giving up, also while traffic keeps the attempts at 0.
-    const { resolveAfterAttempts } = this.#context.limits;
-    if (this.endpointName && this.#unanswered % resolveAfterAttempts === 0) this.#context.resolve(this);
-  }
-
-  #handshakeMessageSent(bytes: number): void {
-    this.txBytes += bytes;
-    this.#timers.authenticatedSent();
-  }
-
-  #handshakeMessageReceived(endpoint: Uint8Array, bytes: number): void {
-    this.lastReceived = this.#context.now();
-    this.rxBytes += bytes;
-    this.#roam(endpoint, 0);
-    this.#timers.authenticatedReceived();
-  }
-
   /** Only ever called for messages that were authenticated and are not replays. */
   #roam(endpoints: Uint8Array, at: number): void {
-    if (sameEndpoint(this.endpoint, 0, endpoints, at) || endpointFamily(endpoints, at) === FAMILY_NONE)
+    if (endpointFamily(endpoints, at) === FAMILY_NONE) return;
+    if (this.roaming) {
+      this.roaming.received(endpoints, at);
       return;
+    }
+    if (sameEndpoint(this.endpoint, 0, endpoints, at)) return;
     copyEndpoint(this.endpoint, 0, endpoints, at);
     this.#context.log?.write('debug', 'endpoint-changed', { peer: this.#context.nameOf(this) });
   }
 
-  #installKeypair(keypair: Keypair): void {
-    this.keypairs.install(keypair);
-    this.#context.keypairInstalled(keypair);
-    this.#timers.sessionDerived();
-  }
-
   #sessionComplete(): void {
     this.#timers.handshakeComplete();
+    this.handshakes.completed();
     this.#sentLastMinuteHandshake = false;
-    this.#gaveUp = false;
     this.#suspect = false;
-    this.#cookieReceived = false;
-    this.#unanswered = 0;
-    const now = this.#context.now();
-    // An initiation of ours that crossed the peer's may still be answered; an old one will not be.
-    if (this.#handshake && now - this.#handshake.sentAt > this.#context.timing.rekeyTimeout) {
-      this.#forgetHandshake();
-    }
-    this.lastHandshake = now;
+    this.lastHandshake = this.#context.now();
     this.lastHandshakeWall = this.#context.wall();
     this.#context.counters.handshakesCompleted++;
     this.#context.log?.write('info', 'session-established', { peer: this.#context.nameOf(this) });
-  }
-
-  #forgetHandshake(): void {
-    if (!this.#handshake) return;
-    this.#context.indices.delete(this.#handshake.localIndex, this.#handshake);
-    this.#handshake.erase();
-    this.#handshake = undefined;
   }
 }

@@ -80,3 +80,51 @@ export class RemoteStatic {
     return this.#cookies?.consume(reply, now) ?? false;
   }
 }
+
+/** The public keys of one peer: one, or two while it changes its key. */
+export class RemoteStatics {
+  readonly #peer: Peer;
+  #current: RemoteStatic;
+  #next: RemoteStatic | undefined;
+  /** The one of the two that the peer used last: initiations go to it. */
+  active: RemoteStatic;
+
+  constructor(peer: Peer, publicKey: Uint8Array) {
+    this.#peer = peer;
+    this.#current = this.active = new RemoteStatic(peer, publicKey);
+  }
+
+  get current(): RemoteStatic {
+    return this.#current;
+  }
+
+  /** The key the peer is moving to, from when we are told until it alone is left. */
+  get next(): RemoteStatic | undefined {
+    return this.#next;
+  }
+
+  /** Sets or removes the second key and returns it. */
+  setNext(publicKey: Uint8Array | undefined): RemoteStatic | undefined {
+    if (this.active === this.#next) this.active = this.#current;
+    this.#next?.forgetShared();
+    this.#next = publicKey && new RemoteStatic(this.#peer, publicKey);
+    return this.#next;
+  }
+
+  /** The second key becomes the only one. Sessions live on. */
+  promoteNext(): void {
+    if (!this.#next) return;
+    this.#current.forgetShared();
+    this.#current = this.active = this.#next;
+    this.#next = undefined;
+  }
+
+  forgetShared(): void {
+    this.#current.forgetShared();
+    this.#next?.forgetShared();
+  }
+
+  consumeCookie(reply: Uint8Array, now: number): boolean {
+    return this.#current.consumeCookie(reply, now) || (this.#next?.consumeCookie(reply, now) ?? false);
+  }
+}

@@ -21,6 +21,7 @@ import {
 } from './messages.js';
 import type { Peer } from './peer.js';
 import type { PeerTable } from './peer-table.js';
+import { probeId, probeKind } from './probe.js';
 
 const NO_AD = new Uint8Array(0);
 
@@ -79,6 +80,8 @@ export class TransportData {
     if (!keypair.takeCounters(1)) return;
     const { bytes } = batch;
     const { sendKey, takenLow, takenHigh } = keypair;
+    // A probe is no packet: nothing inside the tunnel will answer it.
+    const packets = length > 0 && probeKind(bytes, offset, length) === 0 ? 1 : 0;
     bytes.fill(0, offset + length, offset + padded);
     const start = offset - DATA_HEADER_BYTES;
     writeU32(bytes, start, TYPE_DATA);
@@ -89,7 +92,7 @@ export class TransportData {
     batch.offset[i] = start;
     batch.length[i] = padded + DATA_OVERHEAD_BYTES;
     copyEndpoint(batch.endpoints, i * ENDPOINT_BYTES, peer.endpoint, 0);
-    peer.noteSent(keypair, 1, batch.length[i], length > 0 ? 1 : 0);
+    peer.noteSent(keypair, 1, batch.length[i], packets);
   }
 
   /** Opens the data message of entry `i` to the packet inside; anything else ends with length 0. */
@@ -123,8 +126,11 @@ export class TransportData {
     }
     const inner = length - DATA_MIN_BYTES;
     const endpointAt = i * ENDPOINT_BYTES;
-    keypair.peer.noteReceived(keypair, batch.endpoints, endpointAt, 1, length, inner > 0 ? 1 : 0);
+    const kind = probeKind(bytes, at, inner);
+    const packets = inner > 0 && kind === 0 ? 1 : 0;
+    keypair.peer.noteReceived(keypair, batch.endpoints, endpointAt, 1, length, packets);
     if (inner === 0) counters.keepalivesReceived++;
+    else if (kind !== 0) keypair.peer.probed(kind, probeId(bytes, at), batch.endpoints, endpointAt);
     else this.#deliver(batch, i, at, inner, keypair.peer);
   }
 
