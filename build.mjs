@@ -82,8 +82,8 @@ async function buildPrograms() {
     outdir: dist,
     write: false,
     bundle: true,
-    // Finds its files beside its own modules.
-    external: ['@electric-sql/pglite'],
+    // They find their files beside their own modules.
+    external: ['@electric-sql/pglite', '@electric-sql/pglite-prepopulatedfs'],
     // With the packages they use inside: one file starts more than twice as fast as a hundred.
     metafile: true,
     banner: { js: REQUIRE },

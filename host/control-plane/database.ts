@@ -3,9 +3,10 @@
  * plain PostgreSQL, so that a server of its own can take the folder's place.
  */
 
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite, type Transaction } from '@electric-sql/pglite';
+import { dataDir as shippedCluster } from '@electric-sql/pglite-prepopulatedfs';
 import { MIGRATIONS } from './schema.js';
 
 export type Row = Record<string, unknown>;
@@ -20,29 +21,32 @@ export interface Database extends Sql {
   close(): Promise<void>;
 }
 
-/**
- * Opens the database in `<folder>/database`, or one in memory, and brings its schema up to date. `template` is a
- * fresh cluster from `makeTemplate`: making one takes seconds.
- */
-export async function openDatabase(folder: string | undefined, template?: Blob): Promise<Database> {
-  let pglite: PGlite;
-  if (folder === undefined) pglite = await PGlite.create({ loadDataDir: template });
-  else {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    chmodSync(folder, 0o700);
-    pglite = await PGlite.create({ dataDir: join(folder, 'database') });
-  }
+/** Stands beside a database that is being made: one that a power cut left half made is begun anew. */
+const UNFINISHED = 'database.unfinished';
+
+/** Opens the database in `<folder>/database`, or one in memory, and brings its schema up to date. */
+export async function openDatabase(folder: string | undefined): Promise<Database> {
+  const pglite = await PGlite.create(folder === undefined ? await emptyCluster() : await inFolder(folder));
   const database = new EmbeddedDatabase(pglite);
   await migrate(database, pglite);
+  if (folder !== undefined) rmSync(join(folder, UNFINISHED), { force: true });
   return database;
 }
 
-/** An empty cluster as a tar file. */
-export async function makeTemplate(): Promise<Blob> {
-  const pglite = await PGlite.create();
-  const template = await pglite.dumpDataDir('none');
-  await pglite.close();
-  return template;
+async function inFolder(folder: string): Promise<{ dataDir: string; loadDataDir?: Blob }> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+  const dataDir = join(folder, 'database');
+  const unfinished = join(folder, UNFINISHED);
+  if (existsSync(unfinished)) rmSync(dataDir, { recursive: true, force: true });
+  else if (existsSync(dataDir)) return { dataDir };
+  writeFileSync(unfinished, '', { mode: 0o600 });
+  return { dataDir, ...(await emptyCluster()) };
+}
+
+/** As PGlite's makers ship it: making one here takes many times as long as opening it. */
+async function emptyCluster(): Promise<{ loadDataDir: Blob }> {
+  return { loadDataDir: await shippedCluster() };
 }
 
 class EmbeddedDatabase implements Database {

@@ -1,10 +1,8 @@
 /** A control plane in this process and gateways' control ends towards it: the real server, database, links and agents. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type CreatedClaim, createClaim, type NewClaim } from '../../host/control-plane/claims.js';
-import { type Database, makeTemplate, openDatabase } from '../../host/control-plane/database.js';
+import { type Database, openDatabase } from '../../host/control-plane/database.js';
 import type { ControlOptions } from '../../host/control-plane/options.js';
 import { ControlServer } from '../../host/control-plane/server.js';
 import { NodeClock } from '../../host/gateway/clock.js';
@@ -15,7 +13,7 @@ import { WebSocketLinks } from '../../host/gateway/control/websocket-link.js';
 import { NodePrimitives } from '../../host/gateway/crypto.js';
 import { ControlAgent } from '../../src/control/agent.js';
 import type { Envelope } from '../../src/control/envelope.js';
-import type { SessionTiming } from '../../src/control/session.js';
+import type { SessionTiming } from '../../src/control/session-options.js';
 import type { EnrolmentResult } from '../../src/identity/enrolment.js';
 import { Login } from '../../src/identity/login.js';
 import type { HttpAnswer, Log } from '../../src/ports.js';
@@ -55,7 +53,7 @@ export class System {
   readonly #options: Partial<ControlOptions>;
 
   static async start(options: Partial<ControlOptions> = {}): Promise<System> {
-    const system = new System(await openTestDatabase(), options);
+    const system = new System(await openDatabase(undefined), options);
     await system.serve(0);
     return system;
   }
@@ -183,20 +181,6 @@ export class ControlEnd {
       new NodeHttpClient().post(this.control + path, JSON.stringify(body), undefined, resolve);
     });
   }
-}
-
-/** In memory; from an empty cluster that is made once for all tests, since that takes longer than most of them. */
-async function openTestDatabase(): Promise<Database> {
-  const folder = new URL('../../node_modules/.cache/cloudbridge/', import.meta.url);
-  const described = new URL('../../node_modules/@electric-sql/pglite/package.json', import.meta.url);
-  const { version } = JSON.parse(readFileSync(described, 'utf8'));
-  const path = fileURLToPath(new URL(`empty-cluster-${version}.tar`, folder));
-  if (!existsSync(path)) {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(`${path}.${process.pid}`, Buffer.from(await (await makeTemplate()).arrayBuffer()));
-    renameSync(`${path}.${process.pid}`, path);
-  }
-  return openDatabase(undefined, new Blob([readFileSync(path)]));
 }
 
 export async function until(condition: () => boolean, what: string, ms = 20_000): Promise<void> {
