@@ -1,6 +1,7 @@
 // Keeps the "preload" of our manifests complete: every TypeScript module by its name. mcconfig knows patterns there, too,
 // but lets them match JavaScript only, and says nothing. `node boards/preload.mjs` rewrites, `--check` only tells.
 
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,8 +46,11 @@ for (const path of MANIFESTS) {
   stale++;
   console.error(`${path}: "preload" ${process.argv.includes('--check') ? 'is not complete' : 'completed'}`);
   manifest.preload = preload;
-  if (!process.argv.includes('--check'))
-    writeFileSync(join(root, path), `${JSON.stringify(manifest, null, 2)}\n`);
+  if (process.argv.includes('--check')) continue;
+  writeFileSync(join(root, path), `${JSON.stringify(manifest, null, 2)}\n`);
+  execFileSync(join(root, 'node_modules/.bin/biome'), ['format', '--write', join(root, path)], {
+    stdio: 'ignore',
+  });
 }
 if (stale > 0 && process.argv.includes('--check')) {
   console.error('run: node boards/preload.mjs');
