@@ -85,3 +85,42 @@ export interface HttpAnswer {
 export interface HttpClient {
   post(url: string, body: string, token: string | undefined, done: (answer: HttpAnswer) => void): void;
 }
+
+/** What became of a {@link StreamSocket}; the callbacks of ECMA-419's TCP socket. */
+export interface StreamEvents {
+  /** `count` bytes can be read; told again only after some more have come. */
+  onReadable(count: number): void;
+  /** The stream takes `count` bytes now. The first call says that it is connected, and with TLS that the server is proven. */
+  onWritable(count: number): void;
+  /** It failed, or the other end has closed it; nothing comes after this. The message is for people. */
+  onError(error: Error): void;
+}
+
+/** A stream of bytes, TCP or TLS over it, in the shape of an ECMA-419 TCP socket. */
+export interface StreamSocket {
+  /** Moves waiting bytes into the buffer: how many, or undefined when none wait. */
+  read(into: Uint8Array): number | undefined;
+  /** Takes all of the bytes; how many more it would take now. Throws when it takes fewer than these. */
+  write(bytes: Uint8Array): number;
+  /** No callback comes after this. */
+  close(): void;
+}
+
+export interface StreamTarget {
+  /** A name or an address (IPv6 without brackets). */
+  readonly host: string;
+  readonly port: number;
+  /** TLS 1.3, with the server's certificate verified for `host`. */
+  readonly secure: boolean;
+}
+
+/** Opens streams. Callbacks come later, never from inside this call; failures, too. */
+export interface StreamConnector {
+  connect(target: StreamTarget, events: StreamEvents): StreamSocket;
+}
+
+/** A connector that can also begin TLS on an open stream of its own: behind an HTTP proxy. */
+export interface LayeringConnector extends StreamConnector {
+  /** TLS as a client on `stream`, which belongs to the new one from here on; the certificate is verified for `host`. */
+  secure(stream: StreamSocket, host: string, events: StreamEvents): StreamSocket;
+}
