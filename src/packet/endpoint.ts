@@ -2,8 +2,10 @@
  * A UDP endpoint as a fixed 24-byte record, so that batches can carry addresses without objects
  * and a data plane in shared memory can use the very same bytes.
  *
- * Layout: family u8 (0 none, 4, 6, 255 virtual), zero u8, port u16 big-endian,
+ * Layout: family u8 (0 none, 4, 6, 255 virtual), local u8, port u16 big-endian,
  * scope u32 little-endian (IPv6 zone index, else 0), address 16 bytes (IPv4 in the first four).
+ * `local` is the host's own number for the address of ours that a datagram came to, and that the answer is to come
+ * from; 0 leaves that to routing.
  * A virtual endpoint names one of a peer's paths that is not plain UDP: its scope is the path's number, its port the
  * transport's place in the path.
  */
@@ -15,12 +17,21 @@ export const FAMILY_IPV4 = 4;
 export const FAMILY_IPV6 = 6;
 export const FAMILY_VIRTUAL = 255;
 
+const LOCAL = 1;
 const PORT = 2;
 const SCOPE = 4;
 const ADDRESS = 8;
 
 export function endpointFamily(records: Uint8Array, at: number): number {
   return records[at];
+}
+
+export function endpointLocal(records: Uint8Array, at: number): number {
+  return records[at + LOCAL];
+}
+
+export function setEndpointLocal(records: Uint8Array, at: number, local: number): void {
+  records[at + LOCAL] = local;
 }
 
 export function endpointPort(records: Uint8Array, at: number): number {

@@ -13,6 +13,8 @@ export interface AllowedIp {
 }
 
 export class AllowedIps {
+  /** Called after each change; for data planes with a copy of the trees. */
+  onChange: (() => void) | undefined;
   readonly #ipv4 = new PrefixTree(1);
   readonly #ipv6 = new PrefixTree(4);
   readonly #key4 = new Int32Array(1);
@@ -24,6 +26,11 @@ export class AllowedIps {
     this.#peers = peers;
   }
 
+  /** The trees, whose values are `peer.id`. */
+  get trees(): { readonly ipv4: PrefixTree; readonly ipv6: PrefixTree } {
+    return { ipv4: this.#ipv4, ipv6: this.#ipv6 };
+  }
+
   /** Prefixes of both families. */
   get size(): number {
     return this.#ipv4.size + this.#ipv6.size;
@@ -33,17 +40,21 @@ export class AllowedIps {
   insert(address: Uint8Array, prefixLength: number, peer: Peer): void {
     const { tree, key } = this.#select(address, prefixLength);
     tree.insert(key, prefixLength, peer.id);
+    this.onChange?.();
   }
 
   /** Removes the prefix if it is this peer's. */
   remove(address: Uint8Array, prefixLength: number, peer: Peer): boolean {
     const { tree, key } = this.#select(address, prefixLength);
-    return tree.remove(key, prefixLength, peer.id);
+    const removed = tree.remove(key, prefixLength, peer.id);
+    this.onChange?.();
+    return removed;
   }
 
   removePeer(peer: Peer): void {
     this.#ipv4.removeAll(peer.id);
     this.#ipv6.removeAll(peer.id);
+    this.onChange?.();
   }
 
   entries(peer: Peer): AllowedIp[] {

@@ -27,6 +27,9 @@ export interface DeviceContext extends TimerHost {
   /** Makes a pair with a fresh local index. */
   newKeypair(peer: Peer, remoteIndex: number, isInitiator: boolean): Keypair;
   keypairInstalled(keypair: Keypair): void;
+  /** The peer has another endpoint, or another pair to send with. */
+  endpointChanged(peer: Peer): void;
+  currentChanged(peer: Peer): void;
   /** Forgets and erases a pair. */
   dropKeypair(keypair: Keypair): void;
   /** A slot of the outbox as exactly `length` bytes, addressed; undefined when there is no room. */

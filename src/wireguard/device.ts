@@ -347,6 +347,8 @@ export class Device {
         return keypair;
       },
       keypairInstalled: (keypair) => this.#observer?.keypairInstalled(keypair),
+      endpointChanged: (peer) => this.#observer?.endpointChanged?.(peer),
+      currentChanged: (peer) => this.#observer?.currentChanged?.(peer),
       dropKeypair: (keypair) => {
         this.#indices.delete(keypair.localIndex, keypair);
         this.#observer?.keypairErased(keypair);

@@ -28,6 +28,8 @@ export class Keypair {
   takenHigh = 0;
   /** For a data plane that keeps keys elsewhere: where; -1 nowhere. */
   slot = -1;
+  /** Where the send counter is when several threads seal under this pair; `sendLow` and `sendHigh` then follow it. */
+  counters: SendCounters | undefined;
   erased = false;
 
   constructor(
@@ -51,6 +53,7 @@ export class Keypair {
    * nothing reserved, when one of them would reach Reject-After-Messages: a counter is never used twice.
    */
   takeCounters(count: number): boolean {
+    if (this.counters) return this.counters.take(this, count);
     let low = this.sendLow + count;
     let high = this.sendHigh;
     if (low > 0xffff_ffff) {
@@ -96,10 +99,20 @@ export class Keypair {
   }
 }
 
+/** A send counter that a data plane shares among threads. */
+export interface SendCounters {
+  /** As {@link Keypair.takeCounters}; sets `takenLow`, `takenHigh`, `sendLow` and `sendHigh` of the pair. */
+  take(keypair: Keypair, count: number): boolean;
+}
+
 /** Told when keys come and go; a data plane in other memory copies and wipes them at these moments. */
 export interface KeypairObserver {
   keypairInstalled(keypair: Keypair): void;
   keypairErased(keypair: Keypair): void;
+  /** The peer's endpoint is another. */
+  endpointChanged?(peer: Peer): void;
+  /** The pair to send with may be another, or none. */
+  currentChanged?(peer: Peer): void;
 }
 
 /**

@@ -182,6 +182,7 @@ export class PeerHandshakes {
   #noteUnanswered(): void {
     const peer = this.#peer;
     this.unanswered++;
+    peer.forgetLocalAddress();
     this.#context.log?.write('debug', 'handshake-unanswered', {
       peer: this.#context.nameOf(peer),
       times: this.unanswered,

@@ -4,8 +4,10 @@ import {
   copyEndpoint,
   ENDPOINT_BYTES,
   endpointFamily,
+  endpointLocal,
   FAMILY_NONE,
   sameEndpoint,
+  setEndpointLocal,
 } from '../packet/endpoint.js';
 import type { DeviceContext } from './context.js';
 import { type Keypair, KeypairRing } from './keypair.js';
@@ -143,11 +145,19 @@ export class Peer implements TimerActions, HandshakeOwner {
   pointTo(records: Uint8Array, at: number): void {
     const first = !this.hasEndpoint;
     copyEndpoint(this.endpoint, 0, records, at);
+    this.#context.endpointChanged(this);
     if (first && this.#staged.count > 0) this.flushStaged();
     else if (first && this.persistentKeepalive > 0) this.sendKeepalive();
   }
 
   // ---- data planes ----
+
+  /** From now on routing chooses which of our addresses we send from: the one the peer used may be gone. */
+  forgetLocalAddress(): void {
+    if (endpointLocal(this.endpoint, 0) === 0) return;
+    setEndpointLocal(this.endpoint, 0, 0);
+    this.#context.endpointChanged(this);
+  }
 
   /**
    * The pair to seal with now. Undefined: there is none, a handshake has been started if one was due, and the
@@ -195,6 +205,7 @@ export class Peer implements TimerActions, HandshakeOwner {
     this.#timers.authenticatedReceived();
     if (dataPackets > 0) this.#timers.dataReceived();
     if (keypair === this.keypairs.next && this.keypairs.confirm(keypair)) {
+      this.#context.currentChanged(this);
       this.#sessionComplete();
       this.flushStaged();
     }
@@ -246,6 +257,7 @@ export class Peer implements TimerActions, HandshakeOwner {
   keypairDerived(keypair: Keypair): void {
     this.keypairs.install(keypair);
     this.#context.keypairInstalled(keypair);
+    this.#context.currentChanged(this);
     this.#timers.sessionDerived();
     if (!keypair.isInitiator) return;
     this.#sessionComplete();
@@ -295,6 +307,7 @@ export class Peer implements TimerActions, HandshakeOwner {
 
   eraseKeys(): void {
     this.keypairs.clear();
+    this.#context.currentChanged(this);
     this.handshakes.forget();
   }
 
@@ -336,6 +349,7 @@ export class Peer implements TimerActions, HandshakeOwner {
     }
     if (sameEndpoint(this.endpoint, 0, endpoints, at)) return;
     copyEndpoint(this.endpoint, 0, endpoints, at);
+    this.#context.endpointChanged(this);
     this.#context.log?.write('debug', 'endpoint-changed', { peer: this.#context.nameOf(this) });
   }
 

@@ -44,6 +44,15 @@ export class PrefixTree {
     return this.#used - 1 - this.#freed;
   }
 
+  /** The nodes in use and the place of the first (0: none), for a data plane with a copy. Read only. */
+  get nodes(): Int32Array {
+    return this.#nodes.subarray(0, this.#used * this.#stride);
+  }
+
+  get root(): number {
+    return this.#root;
+  }
+
   /** Value of the longest prefix containing the key, or -1. `key` holds `words` int32. */
   lookup(key: Int32Array): number {
     const nodes = this.#nodes;
