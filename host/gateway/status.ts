@@ -1,7 +1,7 @@
+import type { ControlStatus } from '../../src/gateway/control-status.js';
 import * as portable from '../../src/gateway/status.js';
 import type { Device } from '../../src/wireguard/device.js';
 import type { Peer } from '../../src/wireguard/peer.js';
-import type { ControlStatus } from './control/control-status.js';
 import { zoneName } from './udp-addresses.js';
 
 export { type PeerView, STATUS_OPERATION } from '../../src/gateway/status.js';

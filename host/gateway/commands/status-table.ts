@@ -1,4 +1,4 @@
-import { controlLines } from '../control/control-status.js';
+import { controlLines } from '../../../src/gateway/control-status.js';
 import type { GatewayStatus, PeerView } from '../status.js';
 
 const COLUMNS = [
