@@ -45,45 +45,10 @@ function program(finish: (code: number) => void): Command {
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(see "cloudbridge-gateway --help")');
 
-  root
-    .command('up')
+  carrying(root.command('up'))
     .description('run a wg-quick configuration in the foreground')
     .argument('<file.conf>', 'the configuration')
     .option('-n, --name <interface>', "the interface's name (otherwise the file's)")
-    .addOption(
-      new Option('--mode <mode>', 'how packets reach this host')
-        .choices(['auto', ...TUNNEL_MODES])
-        .default('auto'),
-    )
-    .option(
-      '--forward <rule>',
-      '[tcp|udp:]ADDRESS:PORT here = ADDRESS:PORT in the tunnel; repeatable',
-      collect,
-      [],
-    )
-    .option('--expose <rule>', '[tcp|udp:]PORT in the tunnel = ADDRESS:PORT here; repeatable', collect, [])
-    .option(
-      '--listen-address <address>',
-      'the only address at which peers reach this host (every one)',
-      readAddress,
-    )
-    .option(
-      '--limit <name=count>',
-      'another bound than the usual one; repeatable; a wrong name lists them',
-      collect,
-      [],
-    )
-    .option('--state-dir <directory>', 'where state is kept over restarts')
-    .addOption(new Option('--tier <tier>', 'how packets are carried').choices(TIERS).default('auto'))
-    .addOption(
-      new Option('--log-format <format>', 'json, or human (for a terminal)').choices(['json', 'human']),
-    )
-    .addOption(
-      new Option('--log-level <level>', 'least level that is logged')
-        .env('LOG_LEVEL')
-        .argParser(readLevel)
-        .default('info' satisfies LogThreshold),
-    )
     .option('--fail-after <seconds>', 'end with code 8 when no peer has answered by then', readSeconds)
     .option('--dry-run', 'say what would be done, and change nothing')
     .addHelpText('after', UP_EXAMPLES)
@@ -92,36 +57,21 @@ function program(finish: (code: number) => void): Command {
   root
     .command('enrol')
     .description('redeem a claim: this device becomes a gateway of a tenant')
-    .argument('[claim]', 'URL or token; without it, the one that was interrupted')
+    .argument('[claim]', 'URL or token, "-" to read it; without it, the one that was interrupted')
     .option('-n, --name <interface>', "the interface's name", DEFAULT_NAME)
     .option('--control <url>', 'the control plane, when the claim is a bare token')
     .option('--pin <sha256/...>', "the server key's pin, and a spare one's; repeatable", collect, [])
     .option('--state-dir <directory>', 'where state is kept over restarts')
     .action(async (claim: string | undefined, options) => finish(await enrol(claim, options)));
 
-  root
-    .command('run')
+  carrying(root.command('run'))
     .description('run an enrolled gateway in the foreground: the control plane configures it')
     .option('-n, --name <interface>', "the interface's name", DEFAULT_NAME)
-    .addOption(
-      new Option('--mode <mode>', 'how packets reach this host')
-        .choices(['auto', 'tun', 'minimal'])
-        .default('auto'),
-    )
-    .addOption(new Option('--tier <tier>', 'how packets are carried').choices(TIERS).default('auto'))
+    .option('--claim <file>', 'enrol first, where that is still to be done; "-" is standard input')
+    .option('--control <url>', 'the control plane, when the claim is a bare token')
+    .option('--pin <sha256/...>', "the server key's pin, and a spare one's; repeatable", collect, [])
     .option('--listen-port <port>', 'UDP port (the one of last time, or any)', readPort)
-    .option('--listen-address <address>', 'the only address at which peers reach this host', readAddress)
     .option('--endpoint <host:port>', 'where peers reach it (where the control plane sees it)')
-    .option('--state-dir <directory>', 'where state is kept over restarts')
-    .addOption(
-      new Option('--log-format <format>', 'json, or human (for a terminal)').choices(['json', 'human']),
-    )
-    .addOption(
-      new Option('--log-level <level>', 'least level that is logged')
-        .env('LOG_LEVEL')
-        .argParser(readLevel)
-        .default('info' satisfies LogThreshold),
-    )
     .action(async (options) => finish(await runEnrolled(options)));
 
   root
@@ -163,6 +113,45 @@ function program(finish: (code: number) => void): Command {
   root.command('pubkey').description('read a private key, print its public key').action(pubkey);
   root.command('inner', { hidden: true }).action(async () => finish(await runInner()));
   return root;
+}
+
+/** The options of everything that carries packets. */
+function carrying(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--mode <mode>', 'how packets reach this host')
+        .choices(['auto', ...TUNNEL_MODES])
+        .default('auto'),
+    )
+    .option(
+      '--forward <rule>',
+      '[tcp|udp:]ADDRESS:PORT here = ADDRESS:PORT in the tunnel; repeatable',
+      collect,
+      [],
+    )
+    .option('--expose <rule>', '[tcp|udp:]PORT in the tunnel = ADDRESS:PORT here; repeatable', collect, [])
+    .option(
+      '--listen-address <address>',
+      'the only address at which peers reach this host (every one)',
+      readAddress,
+    )
+    .option(
+      '--limit <name=count>',
+      'another bound than the usual one; repeatable; a wrong name lists them',
+      collect,
+      [],
+    )
+    .option('--state-dir <directory>', 'where state is kept over restarts')
+    .addOption(new Option('--tier <tier>', 'how packets are carried').choices(TIERS).default('auto'))
+    .addOption(
+      new Option('--log-format <format>', 'json, or human (for a terminal)').choices(['json', 'human']),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged')
+        .env('LOG_LEVEL')
+        .argParser(readLevel)
+        .default('info' satisfies LogThreshold),
+    );
 }
 
 function collect(value: string, before: string[]): string[] {

@@ -94,7 +94,8 @@ export class RunningGateway {
     await refuseLive(uapiDirectory, interfaceName);
     const store = new FileStore(join(request.stateDirectory, interfaceName));
     if (request.enrolled) {
-      this.managed = new ManagedTunnel(request.enrolled, store, this.primitives, this.clock, log);
+      const { outside } = this.surroundings;
+      this.managed = new ManagedTunnel(request.enrolled, store, this.primitives, this.clock, log, outside);
     }
     const config = this.managed
       ? await this.managed.configuration()
@@ -110,6 +111,7 @@ export class RunningGateway {
       timestamps: new TimestampSource(this.clock, store, log),
       log,
       limits: { packetSize: packetSize(config), ...request.limits },
+      timing: request.timing,
       keypairs: tier.keypairs,
     });
     this.device = device;

@@ -1,5 +1,6 @@
 /** The commands of a gateway that a control plane configures: `enrol`, `run`, `leave`. */
 
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Claim, type EnrolmentResult, parseClaim } from '../../../src/identity/enrolment.js';
 import { Login } from '../../../src/identity/login.js';
@@ -9,17 +10,14 @@ import { diagnose, doctorText } from '../control/doctor.js';
 import { deviceInfo, GatewayIdentity } from '../control/identity.js';
 import { parsePin } from '../control/tls.js';
 import { NodePrimitives } from '../crypto.js';
-import { EXIT, type ExitCode, GatewayError } from '../errors.js';
+import { EXIT, type ExitCode, GatewayError, messageOf } from '../errors.js';
 import { FileStore } from '../file-store.js';
-import type { LogFormat, LogThreshold } from '../log.js';
-import { chooseMode } from '../platform/mode.js';
-import type { TierChoice } from '../request.js';
 import { defaultStateDirectory } from '../state-directory.js';
 import { type GatewayStatus, STATUS_OPERATION } from '../status.js';
 import { askGateway } from '../uapi-client.js';
 import { requireInterfaceName, uapiDirectory } from '../uapi-path.js';
 import { run } from './run.js';
-import { defaultLogFormat } from './up.js';
+import { type CarryingOptions, carryingRequest } from './up.js';
 
 export const DEFAULT_NAME = 'cb0';
 
@@ -30,67 +28,48 @@ export interface EnrolOptions {
   pin: string[];
 }
 
-export interface RunEnrolledOptions {
-  name: string;
-  stateDir?: string;
-  mode?: 'auto' | 'tun' | 'minimal';
-  tier?: TierChoice;
+export interface RunEnrolledOptions extends EnrolOptions, CarryingOptions {
+  claim?: string;
   listenPort?: number;
   endpoint?: string;
-  listenAddress?: string;
-  logFormat?: LogFormat;
-  logLevel?: LogThreshold;
 }
 
+const STDIN = 0;
+/** Characters; an invite URL is far shorter. */
+const LONGEST_CLAIM = 4096;
 /** How often a control plane that does not answer is asked before the person is told, and the pause in ms. */
 const TRIES = 5;
 const PAUSE = 2_000;
 
 export async function enrol(text: string | undefined, options: EnrolOptions): Promise<ExitCode> {
   const identity = identityOf(options);
-  const { enrolment, enroller } = identity;
+  const { enrolment } = identity;
   if (enrolment) {
     const sentence = `this gateway is enrolled already: ${enrolment.gateway} of tenant ${enrolment.tenant}; "leave" first`;
     throw new GatewayError(EXIT.alreadyRunning, sentence);
   }
-  const claim = text === undefined ? enroller.interrupted : parseClaim(text, options.control);
-  if (!claim) {
-    const sentence = 'that is no claim; paste the whole URL, or the token with --control https://host';
-    throw new GatewayError(EXIT.usage, sentence);
-  }
-  const pins = options.pin.map((pin) => {
-    const read = parsePin(pin);
-    if (read === undefined) throw new GatewayError(EXIT.usage, 'a pin is written sha256/ and 44 characters');
-    return read;
-  });
-  identity.pins = pins;
-  const result = await redeem(identity, claim);
-  if (!result.ok) throw new GatewayError(EXIT.endpoint, result.reason);
-  const { gateway, tenant, address } = result.enrolment;
-  process.stdout.write(`enrolled: ${gateway} of tenant ${tenant}, ${address.join(', ')}\n`);
+  await redeem(identity, claimOf(identity, text === '-' ? readClaim(text) : text, options.control), options);
   process.stdout.write(`start it with: cloudbridge-gateway run${nameOption(options.name)}\n`);
   return EXIT.ok;
 }
 
+/** With a claim, a device that was never enrolled enrols first; one that was takes no notice of it. */
 export async function runEnrolled(options: RunEnrolledOptions): Promise<number> {
-  const stateDirectory = resolve(options.stateDir ?? defaultStateDirectory());
-  const forced = options.mode === 'auto' ? undefined : options.mode;
-  const choice = await chooseMode({ forced });
+  const request = carryingRequest(options);
+  if (options.claim !== undefined) {
+    const identity = identityOf(options);
+    const { enrolment, enroller } = identity;
+    if (!enrolment) {
+      const interrupted = enroller.interrupted;
+      const claim = interrupted ?? claimOf(identity, readClaim(options.claim), options.control);
+      await redeem(identity, claim, options);
+    }
+  }
   return run({
+    ...request,
     interfaceName: requireInterfaceName(options.name),
     configuration: undefined,
     enrolled: { listenPort: options.listenPort ?? 0, endpoint: options.endpoint },
-    uapiDirectory: uapiDirectory(),
-    stateDirectory,
-    // A namespace of its own would hide the control plane from the gateway.
-    mode: choice.mode === 'rootless' ? 'minimal' : choice.mode,
-    tier: options.tier ?? 'auto',
-    listenAddress: options.listenAddress,
-    forwards: [],
-    exposes: [],
-    limits: {},
-    logFormat: options.logFormat ?? defaultLogFormat(),
-    logLevel: options.logLevel ?? 'info',
     failAfter: undefined,
   });
 }
@@ -138,12 +117,40 @@ async function tellLeaving(identity: GatewayIdentity): Promise<string | undefine
   return answer.status === 200 ? undefined : (answer.error ?? `it answered ${answer.status}`);
 }
 
-async function redeem(identity: GatewayIdentity, claim: Claim): Promise<EnrolmentResult> {
+function claimOf(identity: GatewayIdentity, text: string | undefined, control: string | undefined): Claim {
+  const claim = text === undefined ? identity.enroller.interrupted : parseClaim(text, control);
+  if (claim) return claim;
+  const sentence = 'that is no claim; paste the whole URL, or the token with --control https://host';
+  throw new GatewayError(EXIT.usage, sentence);
+}
+
+/** A claim is a secret: from a file or a pipe no other user sees it. */
+function readClaim(path: string): string {
+  try {
+    return readFileSync(path === '-' ? STDIN : path, 'utf8').slice(0, LONGEST_CLAIM);
+  } catch (error) {
+    throw new GatewayError(EXIT.configuration, `cannot read the claim in ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** Enrols with a claim; a control plane that does not answer at once is asked again. */
+async function redeem(identity: GatewayIdentity, claim: Claim, options: EnrolOptions): Promise<void> {
+  identity.pins = options.pin.map((pin) => {
+    const read = parsePin(pin);
+    if (read === undefined) throw new GatewayError(EXIT.usage, 'a pin is written sha256/ and 44 characters');
+    return read;
+  });
+  const { enroller } = identity;
   for (let attempt = 1; ; attempt++) {
     const result = await new Promise<EnrolmentResult>((done) => {
-      identity.enroller.redeem(claim, deviceInfo(), done);
+      enroller.redeem(claim, deviceInfo(), done);
     });
-    if (result.ok || result.final || attempt === TRIES) return result;
+    if (result.ok) {
+      const { gateway, tenant, address } = result.enrolment;
+      process.stdout.write(`enrolled: ${gateway} of tenant ${tenant}, ${address.join(', ')}\n`);
+      return;
+    }
+    if (result.final || attempt === TRIES) throw new GatewayError(EXIT.endpoint, result.reason);
     await new Promise((done) => setTimeout(done, Math.max(PAUSE, result.retryAfter)));
   }
 }

@@ -12,8 +12,8 @@ import { requireInterfaceName, uapiDirectory } from '../uapi-path.js';
 import { refuseLive } from '../uapi-socket.js';
 import { run } from './run.js';
 
-export interface UpOptions {
-  name?: string;
+/** The options of everything that carries packets. */
+export interface CarryingOptions {
   mode?: TunnelMode | 'auto';
   tier?: TierChoice;
   listenAddress?: string;
@@ -23,6 +23,10 @@ export interface UpOptions {
   stateDir?: string;
   logFormat?: LogFormat;
   logLevel?: LogThreshold;
+}
+
+export interface UpOptions extends CarryingOptions {
+  name?: string;
   failAfter?: number;
   dryRun?: boolean;
 }
@@ -31,26 +35,17 @@ export interface UpOptions {
 export async function up(path: string, options: UpOptions): Promise<number> {
   const configuration = readConfiguration(path);
   const { config, warnings } = requireConfiguration(configuration);
-  const { forwards, exposes, limits } = readSettings(options);
   const request: GatewayRequest = {
+    ...carryingRequest(options),
     interfaceName: requireInterfaceName(options.name ?? interfaceNameOf(path)),
     configuration: { ...configuration, path: isAbsolute(path) ? path : resolve(path) },
-    uapiDirectory: uapiDirectory(),
-    stateDirectory: resolve(options.stateDir ?? defaultStateDirectory()),
-    mode: options.mode === 'auto' ? undefined : options.mode,
-    tier: options.tier ?? 'auto',
-    listenAddress: options.listenAddress,
-    forwards,
-    exposes,
-    limits,
-    logFormat: options.logFormat ?? defaultLogFormat(),
-    logLevel: options.logLevel ?? 'info',
     failAfter: options.failAfter,
   };
   if (!options.dryRun) return run(request);
 
   for (const warning of warnings) process.stdout.write(`${warning}\n`);
   await refuseLive(request.uapiDirectory, request.interfaceName);
+  const { forwards, exposes } = request;
   const { mode, reason } = await chooseMode({ forced: request.mode });
   const { addresses, listenPort, mtu, table } = config.interface;
   const routes = config.peers.flatMap((peer) => peer.allowedIps.map(formatPrefix));
@@ -66,13 +61,32 @@ export async function up(path: string, options: UpOptions): Promise<number> {
   return EXIT.ok;
 }
 
+/** What those options ask for, with every mistake in them at once. */
+export function carryingRequest(
+  options: CarryingOptions,
+): Omit<GatewayRequest, 'interfaceName' | 'configuration' | 'failAfter'> {
+  const { forwards, exposes, limits } = readSettings(options);
+  return {
+    uapiDirectory: uapiDirectory(),
+    stateDirectory: resolve(options.stateDir ?? defaultStateDirectory()),
+    mode: options.mode === 'auto' ? undefined : options.mode,
+    tier: options.tier ?? 'auto',
+    listenAddress: options.listenAddress,
+    forwards,
+    exposes,
+    limits,
+    logFormat: options.logFormat ?? defaultLogFormat(),
+    logLevel: options.logLevel ?? 'info',
+  };
+}
+
 /** People get lines they can read; whatever collects logs gets JSON. */
 export function defaultLogFormat(): LogFormat {
   return process.stderr.isTTY === true ? 'human' : 'json';
 }
 
 /** Forwards, exposes and limits, with every mistake in them at once. */
-function readSettings(options: UpOptions): GatewaySettings<GatewayLimits> {
+function readSettings(options: CarryingOptions): GatewaySettings<GatewayLimits> {
   const limits = Object.fromEntries(options.limit.map(splitLimit));
   const raw = { forward: options.forward, expose: options.expose, limits };
   const { settings, problems } = readGatewaySettings(raw, KNOWN_LIMITS);

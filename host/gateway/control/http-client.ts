@@ -2,23 +2,32 @@ import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { isLoopback } from '../../../src/control/routes.js';
 import type { HttpAnswer, HttpClient } from '../../../src/ports.js';
+import { connectBy, type Dial } from './dial.js';
 import { controlTls, type Pins } from './tls.js';
 
 /** ms for the whole of it. */
 const TIMEOUT = 10_000;
 const MOST_ANSWER_BYTES = 65_536;
 
-/** One JSON request at a time to the control plane; open HTTP only to this very machine. */
+/** One JSON request at a time to the control plane; open HTTP only to this very machine, or inside the tunnel. */
 export class NodeHttpClient implements HttpClient {
   readonly #pins: Pins;
   readonly #ca: string | undefined;
+  readonly #dial: Dial | undefined;
 
-  constructor(pins: Pins = [], ca?: string) {
+  constructor(pins: Pins = [], ca?: string, dial?: Dial) {
     this.#pins = pins;
     this.#ca = ca;
+    this.#dial = dial;
   }
 
-  post(url: string, body: string, token: string | undefined, done: (answer: HttpAnswer) => void): void {
+  post(
+    url: string,
+    body: string,
+    token: string | undefined,
+    done: (answer: HttpAnswer) => void,
+    inTunnel = false,
+  ): void {
     let ended = false;
     const end = (answer: Partial<HttpAnswer>): void => {
       if (ended) return;
@@ -31,7 +40,7 @@ export class NodeHttpClient implements HttpClient {
       end({ error: 'no answer in time' });
     }, TIMEOUT);
     const secure = url.startsWith('https://');
-    if (!secure && !isLoopback(url)) {
+    if (!secure && !inTunnel && !isLoopback(url)) {
       queueMicrotask(() => end({ error: 'the control plane must be https:// unless it is this machine' }));
       return;
     }
@@ -40,11 +49,13 @@ export class NodeHttpClient implements HttpClient {
       'content-length': Buffer.byteLength(body),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
+    const tls = secure ? controlTls(this.#pins, this.#ca) : undefined;
+    const createConnection = connectBy(this.#dial, tls);
     const options = {
       method: 'POST',
       headers,
-      agent: false,
-      ...(secure ? controlTls(this.#pins, this.#ca) : {}),
+      ...tls,
+      ...(createConnection ? { createConnection } : { agent: false }),
     };
     const request = (secure ? tlsRequest : plainRequest)(url, options, (response) => {
       const parts: Buffer[] = [];

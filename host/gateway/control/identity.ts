@@ -7,6 +7,7 @@ import { DeviceKeys } from '../../../src/identity/keys.js';
 import { SealedStore } from '../../../src/identity/sealed-store.js';
 import type { Log, Store } from '../../../src/ports.js';
 import { packageVersion } from '../version.js';
+import type { Dial } from './dial.js';
 import { NodeHttpClient } from './http-client.js';
 import type { Pins } from './tls.js';
 
@@ -17,11 +18,13 @@ export class GatewayIdentity {
   readonly store: SealedStore;
   readonly #primitives: Primitives;
   readonly #log: Log | undefined;
+  readonly #dial: Dial | undefined;
 
   /** Makes the device's keys when there are none. Throws what the store throws. */
-  constructor(primitives: Primitives, store: Store, log?: Log) {
+  constructor(primitives: Primitives, store: Store, log?: Log, dial?: Dial) {
     this.#primitives = primitives;
     this.#log = log;
+    this.#dial = dial;
     this.keys = new DeviceKeys(primitives, store);
     this.store = new SealedStore(primitives, store, this.keys.identity.privateKey, log);
   }
@@ -36,7 +39,7 @@ export class GatewayIdentity {
   }
 
   get http(): NodeHttpClient {
-    return new NodeHttpClient(this.pins);
+    return new NodeHttpClient(this.pins, undefined, this.#dial);
   }
 
   get enroller(): Enroller {

@@ -1,12 +1,12 @@
 /** An enrolled gateway: the control agent decides what the tunnel is, and this carries it out. */
 
 import { randomBytes } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
 import { ControlAgent } from '../../../src/control/agent.js';
 import type { RecordValue } from '../../../src/control/shape.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
 import { NetworkApplier } from '../../../src/gateway/apply-network.js';
+import { type ControlStatus, controlStatus } from '../../../src/gateway/control-status.js';
 import type { Enrolment } from '../../../src/identity/enrolment.js';
 import { Login } from '../../../src/identity/login.js';
 import { parseInterfaceAddress, parsePrefix } from '../../../src/packet/address.js';
@@ -16,11 +16,12 @@ import type { Peer } from '../../../src/wireguard/peer.js';
 import type { NodeClock } from '../clock.js';
 import { EXIT, GatewayError, messageOf } from '../errors.js';
 import { run } from '../platform/command.js';
-import type { Tunnel } from '../platform/tunnel.js';
+import type { Outside, Tunnel } from '../platform/tunnel.js';
+import { bindUdpSockets, closeUdpSockets } from '../platform/udp-sockets.js';
 import type { EnrolledRequest } from '../request.js';
 import { packageVersion } from '../version.js';
 import { AgentLoop } from './agent-loop.js';
-import { type ControlStatus, controlStatus } from './control-status.js';
+import type { Dial } from './dial.js';
 import { GatewayIdentity } from './identity.js';
 import { WebSocketLinks } from './websocket-link.js';
 
@@ -36,6 +37,7 @@ export class ManagedTunnel {
   readonly #enrolment: Enrolment;
   readonly #request: EnrolledRequest;
   readonly #clock: NodeClock;
+  readonly #outside: Outside | undefined;
   readonly #log: Log;
   readonly #loop: AgentLoop;
   readonly #startedAt: number;
@@ -45,13 +47,25 @@ export class ManagedTunnel {
   #mtu: number | undefined;
   #usualMtu = 0;
 
-  /** Throws a {@link GatewayError} when there is no enrolment in the store. */
-  constructor(request: EnrolledRequest, store: Store, primitives: Primitives, clock: NodeClock, log: Log) {
+  /**
+   * `outside`: where the network is, when this process lives in a namespace. Throws a {@link GatewayError}
+   * when there is no enrolment in the store.
+   */
+  constructor(
+    request: EnrolledRequest,
+    store: Store,
+    primitives: Primitives,
+    clock: NodeClock,
+    log: Log,
+    outside?: Outside,
+  ) {
     this.#request = request;
     this.#clock = clock;
     this.#log = log;
     this.#startedAt = clock.monotonic();
-    this.#identity = new GatewayIdentity(primitives, store, log);
+    this.#outside = outside;
+    const dial: Dial | undefined = outside && ((host, to) => outside.connect(host, to));
+    this.#identity = new GatewayIdentity(primitives, store, log, dial);
     const { enrolment, keys, pins } = this.#identity;
     if (!enrolment) {
       throw new GatewayError(EXIT.configuration, 'this gateway is not enrolled; run "enrol <claim>" first');
@@ -65,7 +79,7 @@ export class ManagedTunnel {
       keys,
       enrolment,
       credentials: new Login(primitives, clock, this.#identity.http, enrolment, keys.identity),
-      links: new WebSocketLinks(pins),
+      links: new WebSocketLinks(pins, undefined, dial),
       actions: { changed: () => this.#apply(), facts: () => this.#facts() },
       firmware: this.#firmware,
       boot: randomBytes(8).toString('hex'),
@@ -188,14 +202,12 @@ export class ManagedTunnel {
   async #port(): Promise<number> {
     if (this.#request.listenPort !== 0) return this.#request.listenPort;
     const last = this.#identity.store.read(PORT);
-    return typeof last === 'number' && (await isFree(last)) ? last : 0;
+    if (typeof last !== 'number') return 0;
+    try {
+      closeUdpSockets(await (this.#outside ? this.#outside.bindUdp(last) : bindUdpSockets(last)));
+      return last;
+    } catch {
+      return 0;
+    }
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createSocket('udp4');
-    socket.once('error', () => resolve(false));
-    socket.bind(port, () => socket.close(() => resolve(true)));
-  });
 }

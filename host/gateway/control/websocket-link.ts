@@ -1,7 +1,8 @@
 import { type ClientOptions, WebSocket } from 'ws';
 import type { Link, LinkEvents, LinkFactory, Route } from '../../../src/control/link.js';
 import { LARGEST_MESSAGE_BYTES } from '../../../src/control/messages.js';
-import { isLoopback } from '../../../src/control/routes.js';
+import { mayBeOpen } from '../../../src/control/routes.js';
+import { connectBy, type Dial } from './dial.js';
 import { readRetryAfter } from './http-client.js';
 import { controlTls, type Pins } from './tls.js';
 
@@ -10,28 +11,28 @@ const HANDSHAKE_TIMEOUT = 10_000;
 /** More than this waiting to be written, bytes: the other end does not read. */
 const MOST_WAITING = 4 * LARGEST_MESSAGE_BYTES;
 
-/** Control messages over WebSocket: TLS 1.3 to anywhere, open only to this very machine. */
+/** Control messages over WebSocket: TLS 1.3 to anywhere, open only to this very machine, or inside the tunnel. */
 export class WebSocketLinks implements LinkFactory {
   readonly #pins: Pins;
   readonly #ca: string | undefined;
+  readonly #dial: Dial | undefined;
 
-  constructor(pins: Pins = [], ca?: string) {
+  constructor(pins: Pins = [], ca?: string, dial?: Dial) {
     this.#pins = pins;
     this.#ca = ca;
+    this.#dial = dial;
   }
 
   open(route: Route, token: string, events: LinkEvents): Link {
     const secure = route.url.startsWith('wss://');
-    if (route.kind !== 'websocket' || (!secure && !isLoopback(route.url))) {
+    if (route.kind !== 'websocket' || (!secure && !mayBeOpen(route))) {
       const timer = setTimeout(() => events.closed(`${route.url} is no wss:// address`));
       return { send: () => false, close: () => clearTimeout(timer) };
     }
-    return new WebSocketLink(
-      route.url,
-      token,
-      events,
-      secure ? (controlTls(this.#pins, this.#ca) as ClientOptions) : {},
-    );
+    const tls = secure ? controlTls(this.#pins, this.#ca) : undefined;
+    const createConnection = connectBy(this.#dial, tls);
+    const options = { ...tls, ...(createConnection ? { createConnection } : {}) } as ClientOptions;
+    return new WebSocketLink(route.url, token, events, options);
   }
 }
 

@@ -16,6 +16,8 @@ export type InnerQuestion =
   | { readonly kind: 'join' }
   | { readonly kind: 'resolve'; readonly name: string }
   | { readonly kind: 'measure-mtu'; readonly endpoints: readonly string[] }
+  /** Answered with the connected socket as the handle. */
+  | { readonly kind: 'connect'; readonly host: string; readonly port: number }
   /** Answered by `BoundUdp` and, as the handle, the IPv4 socket. */
   | { readonly kind: 'bind-udp'; readonly port: number }
   /** The IPv6 socket of the last `bind-udp`: a message carries one handle only. */

@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net';
 import type { Log, Resolver } from '../../../src/ports.js';
 import { NodeResolver } from '../resolver.js';
 import type { ForwardLimits } from './forward-limits.js';
@@ -6,6 +7,9 @@ import { type Forwarder, type Listener, openListener, startForward } from './lis
 import { measureMtu } from './mtu.js';
 import type { ModeChoice, Outside, UdpSockets } from './tunnel.js';
 import { bindUdpSockets } from './udp-sockets.js';
+
+/** ms; whoever waits for the connection gives up no later. */
+const CONNECT_TIMEOUT = 10_000;
 
 /** The outside of a process that lives there itself; also what the outer process of rootless mode works with. */
 export class LocalOutside implements Outside {
@@ -31,6 +35,23 @@ export class LocalOutside implements Outside {
 
   measureMtu(endpoints: readonly string[]): Promise<number> {
     return measureMtu(endpoints);
+  }
+
+  connect(host: string, port: number): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host, port, noDelay: true });
+      const patience = setTimeout(
+        () => socket.destroy(new Error(`${host} did not answer in time`)),
+        CONNECT_TIMEOUT,
+      );
+      socket.once('error', reject);
+      socket.once('close', () => clearTimeout(patience));
+      socket.once('connect', () => {
+        clearTimeout(patience);
+        socket.off('error', reject);
+        resolve(socket);
+      });
+    });
   }
 
   listen(rule: ForwardRule): Promise<Listener> {

@@ -1,7 +1,7 @@
 /** Rootless mode, inside: the line to the outer process, which has the sockets and the names. */
 
 import { Socket as UdpSocket } from 'node:dgram';
-import { Server } from 'node:net';
+import { Server, Socket } from 'node:net';
 import type { Resolver } from '../../../src/ports.js';
 import { type ExitCode, GatewayError } from '../errors.js';
 import type { ForwardLimits } from './forward-limits.js';
@@ -20,7 +20,7 @@ import { sendAtOnce } from './udp-sockets.js';
 /** Milliseconds to leave in order after the outer process is gone. */
 const LEAVE_TIME = 5_000;
 
-type Handle = UdpSocket | Server;
+type Handle = UdpSocket | Server | Socket;
 
 interface Reply {
   readonly value: unknown;
@@ -87,6 +87,13 @@ class OuterLine implements Outside {
 
   async measureMtu(endpoints: readonly string[]): Promise<number> {
     return (await this.ask({ kind: 'measure-mtu', endpoints })).value as number;
+  }
+
+  async connect(host: string, port: number): Promise<Socket> {
+    const { handle } = await this.ask({ kind: 'connect', host, port });
+    if (handle instanceof Socket) return handle;
+    // It was closed on the way here.
+    throw new Error('the connection did not arrive');
   }
 
   async listen(rule: ForwardRule): Promise<Listener> {

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket as UdpSocket } from 'node:dgram';
 import { rmSync } from 'node:fs';
-import { Server } from 'node:net';
+import { Server, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Log } from '../../../src/ports.js';
 import { EXIT, GatewayError, messageOf } from '../errors.js';
@@ -50,7 +50,7 @@ export interface Inner {
 const DEFAULT_GRACE = 30_000;
 const RELAYED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 
-type Handle = UdpSocket | Server;
+type Handle = UdpSocket | Server | Socket;
 
 /** Resolves once the inner process has started (not: once its tunnel is up). */
 export async function startInner(request: InnerRequest): Promise<Inner> {
@@ -147,6 +147,12 @@ class Supervisor implements Inner {
         });
       case 'measure-mtu':
         return this.send({ number, value: await outside.measureMtu(question.endpoints) });
+      case 'connect': {
+        const socket = await outside.connect(question.host, question.port);
+        // Until it is on its way it may fail; whoever gets it notices.
+        socket.on('error', () => {});
+        return this.send({ number }, socket);
+      }
       case 'bind-udp': {
         const { port, v4, v6 } = await outside.bindUdp(question.port);
         this.waitingUdp6?.close();

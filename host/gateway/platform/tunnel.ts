@@ -21,6 +21,7 @@
  */
 
 import type { Socket as UdpSocket } from 'node:dgram';
+import type { Socket } from 'node:net';
 import type { Expose, Forward } from '../../../src/config/forwards.js';
 import type { InterfaceConfig } from '../../../src/config/tunnel-config.js';
 import type { Prefix } from '../../../src/packet/address.js';
@@ -151,6 +152,8 @@ export interface Outside {
   bindUdp(port: number): Promise<UdpSockets>;
   /** MTU in bytes by the routes to these endpoint addresses. */
   measureMtu(endpoints: readonly string[]): Promise<number>;
+  /** A TCP connection made outside; whoever asked speaks first. Rejects with the system's reason. */
+  connect(host: string, port: number): Promise<Socket>;
   /** Binds a forward's listener outside and brings it here; its connections go on from this process. */
   listen(rule: ForwardRule): Promise<Listener>;
   /** Takes a listener made here outside, where its connections go on to the rule's target. */
