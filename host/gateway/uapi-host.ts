@@ -1,6 +1,6 @@
 import type { Log } from '../../src/ports.js';
-import type { UapiHost } from '../../src/wireguard/uapi.js';
 import { UAPI_INVALID, UAPI_IO, UAPI_OK, UAPI_PORT_IN_USE } from '../../src/wireguard/uapi-errno.js';
+import type { UapiHost } from '../../src/wireguard/uapi-host.js';
 import { EXIT, GatewayError, messageOf } from './errors.js';
 import type { Tunnel } from './platform/tunnel.js';
 import type { Pump } from './pump.js';

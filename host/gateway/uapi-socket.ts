@@ -3,7 +3,8 @@ import { createServer, connect as open, type Server, type Socket } from 'node:ne
 import { dirname, join } from 'node:path';
 import type { Log } from '../../src/ports.js';
 import type { Device } from '../../src/wireguard/device.js';
-import { type UapiHost, UapiSession } from '../../src/wireguard/uapi.js';
+import { UapiSession } from '../../src/wireguard/uapi.js';
+import type { UapiHost } from '../../src/wireguard/uapi-host.js';
 import { EXIT, GatewayError, messageOf, systemCode } from './errors.js';
 import { uapiPath } from './uapi-path.js';
 

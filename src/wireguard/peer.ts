@@ -11,6 +11,7 @@ import {
 } from '../packet/endpoint.js';
 import type { DeviceContext } from './context.js';
 import { type Keypair, KeypairRing } from './keypair.js';
+import { DATA_OVERHEAD_BYTES } from './messages.js';
 import { type HandshakeOwner, PeerHandshakes } from './peer-handshakes.js';
 import type { PeerReason, PeerState } from './peer-status.js';
 import { PROBE_ANSWERS, PROBE_ASKS, PROBE_BYTES, writeProbe } from './probe.js';
@@ -31,6 +32,9 @@ export class Peer implements TimerActions, HandshakeOwner {
   /** Bytes of WireGuard messages, both ways. */
   rxBytes = 0;
   txBytes = 0;
+  /** Those of probes among them. */
+  probeBytesReceived = 0;
+  probeBytesSent = 0;
   /** Wall time (ms since 1970) and monotonic ms of the last completed handshake; 0 and -Infinity before. */
   lastHandshakeWall = 0;
   lastHandshake = -Infinity;
@@ -224,6 +228,7 @@ export class Peer implements TimerActions, HandshakeOwner {
     if (this.#removed || !this.#usable(current) || current.sendExhausted) return false;
     const probe = new Uint8Array(PROBE_BYTES);
     writeProbe(probe, kind, id);
+    this.probeBytesSent += PROBE_BYTES + DATA_OVERHEAD_BYTES;
     this.#context.sealToOutbox(this, current, probe, endpoints.subarray(at, at + ENDPOINT_BYTES));
     this.#context.flushMessages();
     return true;
@@ -231,6 +236,7 @@ export class Peer implements TimerActions, HandshakeOwner {
 
   /** A probe came, authenticated and new, from the record at `at`. */
   probed(kind: number, id: number, endpoints: Uint8Array, at: number): void {
+    this.probeBytesReceived += PROBE_BYTES + DATA_OVERHEAD_BYTES;
     if (kind === PROBE_ASKS) this.sendProbe(PROBE_ANSWERS, id, endpoints, at);
     else this.roaming?.answered(id, endpoints, at);
   }

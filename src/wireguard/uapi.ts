@@ -5,44 +5,17 @@
  */
 
 import { equal, isZero } from '../crypto/constant-time.js';
-import { bytesFromHex, bytesToHex } from '../crypto/key-text.js';
+import { bytesFromHex } from '../crypto/key-text.js';
 import { KEY_BYTES } from '../crypto/primitives.js';
-import { formatPrefix, parseDecimal, parsePrefix } from '../packet/address.js';
-import { formatEndpoint, parseEndpoint, type ZoneIndex, type ZoneName } from '../packet/endpoint-text.js';
+import { parseDecimal } from '../packet/address.js';
 import type { Device } from './device.js';
-import type { Peer } from './peer.js';
-import { UAPI_INVALID, UAPI_NO_SPACE, UAPI_OK, UAPI_PROTOCOL } from './uapi-errno.js';
+import { describeDevice } from './uapi-answer.js';
+import { UAPI_INVALID, UAPI_OK, UAPI_PROTOCOL } from './uapi-errno.js';
+import type { UapiHost, UapiOutput } from './uapi-host.js';
+import { UapiPeerSettings } from './uapi-peer-settings.js';
 
 /** Longest line in bytes. The longest that means anything is an endpoint with a zone, below 100. */
 export const UAPI_LINE_LIMIT = 256;
-
-/** How the protocol writes "no preshared key". */
-const NO_KEY = '0'.repeat(KEY_BYTES * 2);
-
-/** What a device does not own itself: its socket, and whatever else the host answers. */
-export interface UapiHost {
-  readonly listenPort: number;
-  /** Moves the socket (0: any port), then calls `done` once with an errno of `uapi-errno.ts`. */
-  setListenPort(port: number, done: (errno: number) => void): void;
-  /** 0: none. */
-  readonly fwmark: number;
-  setFwmark(mark: number, done: (errno: number) => void): void;
-  /** IPv6 zones have names outside and numbers inside (RFC 4007); only the host knows both. */
-  zoneIndex?: ZoneIndex;
-  zoneName?: ZoneName;
-  /** Whether there is an operation (`status=1`) beyond `get=1` and `set=1`. */
-  knows?(operation: string): boolean;
-  /** Calls `reply` once with the answer, whole lines, and its errno. */
-  answer?(operation: string, reply: (text: string, errno: number) => void): void;
-  /** A line was refused; `key` is its name, never its value. */
-  refused?(key: string, errno: number): void;
-}
-
-export interface UapiOutput {
-  write(text: string): void;
-  /** Nothing more will be understood: the connection should be closed. */
-  end(): void;
-}
 
 /**
  * - `operation`: a `get=1`, `set=1` or the like is due.
@@ -69,14 +42,11 @@ export class UapiSession {
   #waiting = false;
   #rest: Uint8Array | undefined;
 
-  /** The peer being changed; `undefined` for one whose lines are read and ignored. */
-  #peer: Peer | undefined;
-  #created = false;
-  /** Applied at the end of the peer's lines: turning it on sends at once, and the endpoint may come later. */
-  #keepalive = -1;
+  readonly #peer: UapiPeerSettings;
 
   constructor(device: Device, host: UapiHost, output: UapiOutput) {
     this.#device = device;
+    this.#peer = new UapiPeerSettings(device, host);
     this.#host = host;
     this.#output = output;
   }
@@ -106,7 +76,7 @@ export class UapiSession {
 
   /** The client is gone, perhaps in the middle: what came whole stays applied. Erases what was read. */
   close(): void {
-    this.#endPeer();
+    this.#peer.end();
     this.#state = 'over';
     this.#forget();
     this.#rest?.fill(0);
@@ -162,8 +132,8 @@ export class UapiSession {
       });
       return;
     }
-    if (this.#state === 'ask') this.#writeDevice();
-    this.#endPeer();
+    if (this.#state === 'ask') describeDevice(this.#device, this.#host, this.#output);
+    this.#peer.end();
     this.#finish();
   }
 
@@ -183,12 +153,8 @@ export class UapiSession {
     }
     const name = text.slice(0, equals);
     const value = text.slice(equals + 1);
-    const errno =
-      name === 'public_key'
-        ? this.#beginPeer(value)
-        : this.#state === 'device'
-          ? this.#setDevice(name, value)
-          : this.#setPeer(name, value);
+    if (name === 'public_key') this.#state = 'peer';
+    const errno = this.#state === 'device' ? this.#setDevice(name, value) : this.#peer.set(name, value);
     if (errno !== UAPI_OK) this.#refuse(name, errno);
   }
 
@@ -229,96 +195,6 @@ export class UapiSession {
     this.#device.setPrivateKey(key);
   }
 
-  #beginPeer(value: string): number {
-    this.#endPeer();
-    this.#state = 'peer';
-    this.#created = false;
-    const key = bytesFromHex(value, KEY_BYTES);
-    if (key === undefined) return UAPI_INVALID;
-    this.#peer = this.#device.peer(key);
-    // A list of peers shared by all its members names the reader too: those lines are read and ignored.
-    if (this.#peer !== undefined || this.#isOwnKey(key)) return UAPI_OK;
-    try {
-      this.#peer = this.#device.addPeer(key);
-      this.#created = true;
-    } catch {
-      return UAPI_NO_SPACE;
-    }
-    return UAPI_OK;
-  }
-
-  #setPeer(name: string, value: string): number {
-    const peer = this.#peer;
-    switch (name) {
-      case 'update_only':
-        if (value !== 'true') return UAPI_INVALID;
-        if (this.#created) this.#dropPeer();
-        return UAPI_OK;
-      case 'remove':
-        if (value !== 'true') return UAPI_INVALID;
-        this.#dropPeer();
-        return UAPI_OK;
-      case 'preshared_key': {
-        const key = bytesFromHex(value, KEY_BYTES);
-        if (key === undefined) return UAPI_INVALID;
-        if (peer !== undefined) peer.presharedKey = key;
-        key.fill(0);
-        return UAPI_OK;
-      }
-      case 'endpoint': {
-        const endpoint = parseEndpoint(value, this.#host.zoneIndex);
-        // Names are looked up by `wg` itself; here only addresses arrive.
-        if (endpoint.kind !== 'address') return UAPI_INVALID;
-        if (peer !== undefined) {
-          peer.endpointName = undefined;
-          peer.setEndpoint(endpoint.record, 0);
-        }
-        return UAPI_OK;
-      }
-      case 'persistent_keepalive_interval': {
-        const seconds = parseDecimal(value, 0xffff);
-        if (seconds < 0) return UAPI_INVALID;
-        this.#keepalive = seconds;
-        return UAPI_OK;
-      }
-      case 'replace_allowed_ips':
-        if (value !== 'true') return UAPI_INVALID;
-        if (peer !== undefined) this.#device.allowedIps.removePeer(peer);
-        return UAPI_OK;
-      case 'allowed_ip':
-        return this.#setAllowedIp(value);
-      case 'protocol_version':
-        return value === '1' ? UAPI_OK : UAPI_INVALID;
-      default:
-        return UAPI_INVALID;
-    }
-  }
-
-  /** `192.0.2.0/24` adds (moving it from another peer), `-192.0.2.0/24` takes away. */
-  #setAllowedIp(text: string): number {
-    const removal = text.startsWith('-');
-    const prefix = parsePrefix(removal ? text.slice(1) : text);
-    if (prefix === undefined) return UAPI_INVALID;
-    const peer = this.#peer;
-    if (peer !== undefined) {
-      if (removal) this.#device.allowedIps.remove(prefix.address, prefix.prefixLength, peer);
-      else this.#device.allowedIps.insert(prefix.address, prefix.prefixLength, peer);
-    }
-    return UAPI_OK;
-  }
-
-  #dropPeer(): void {
-    if (this.#peer !== undefined) this.#device.removePeer(this.#peer);
-    this.#peer = undefined;
-    this.#keepalive = -1;
-  }
-
-  #endPeer(): void {
-    if (this.#peer !== undefined && this.#keepalive >= 0) this.#peer.persistentKeepalive = this.#keepalive;
-    this.#peer = undefined;
-    this.#keepalive = -1;
-  }
-
   #apply(name: string, ask: (done: (errno: number) => void) => void): void {
     this.#await((done) =>
       ask((errno) => {
@@ -349,34 +225,6 @@ export class UapiSession {
     this.#host.refused?.(name, errno);
   }
 
-  #writeDevice(): void {
-    const device = this.#device;
-    const host = this.#host;
-    let text = '';
-    if (device.privateKey !== undefined) text += `private_key=${bytesToHex(device.privateKey)}\n`;
-    if (host.listenPort !== 0) text += `listen_port=${host.listenPort}\n`;
-    if (host.fwmark !== 0) text += `fwmark=${host.fwmark}\n`;
-    this.#output.write(text);
-    for (const peer of device.peers()) this.#writePeer(peer);
-  }
-
-  #writePeer(peer: Peer): void {
-    const endpoint = formatEndpoint(peer.endpoint, 0, this.#host.zoneName);
-    const handshake = peer.lastHandshakeWall;
-    const seconds = Math.floor(handshake / 1000);
-    const nanoseconds = Math.floor((handshake - seconds * 1000) * 1_000_000);
-    const psk = peer.presharedKey === undefined ? NO_KEY : bytesToHex(peer.presharedKey);
-    let text = `public_key=${bytesToHex(peer.publicKey)}\npreshared_key=${psk}\n`;
-    text += 'protocol_version=1\n';
-    if (endpoint !== '') text += `endpoint=${endpoint}\n`;
-    text += `last_handshake_time_sec=${seconds}\nlast_handshake_time_nsec=${nanoseconds}\n`;
-    text += `tx_bytes=${peer.txBytes}\nrx_bytes=${peer.rxBytes}\n`;
-    text += `persistent_keepalive_interval=${peer.persistentKeepalive}\n`;
-    for (const prefix of this.#device.allowedIps.entries(peer))
-      text += `allowed_ip=${formatPrefix(prefix)}\n`;
-    this.#output.write(text);
-  }
-
   /** The line as text; empty when it has more than printable ASCII or did not fit: no line of this protocol. */
   #text(): string {
     let text = '';
@@ -386,11 +234,6 @@ export class UapiSession {
       text += String.fromCharCode(code);
     }
     return this.#overlong ? '' : text;
-  }
-
-  #isOwnKey(key: Uint8Array): boolean {
-    const own = this.#device.publicKey;
-    return own !== undefined && equal(own, key);
   }
 
   #forget(): void {

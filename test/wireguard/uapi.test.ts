@@ -6,8 +6,9 @@ import { formatPrefix } from '../../src/packet/address.js';
 import { formatEndpoint } from '../../src/packet/endpoint-text.js';
 import { Device } from '../../src/wireguard/device.js';
 import { TimestampSource } from '../../src/wireguard/tai64n.js';
-import { UAPI_LINE_LIMIT, type UapiHost, UapiSession } from '../../src/wireguard/uapi.js';
+import { UAPI_LINE_LIMIT, UapiSession } from '../../src/wireguard/uapi.js';
 import { UAPI_PORT_IN_USE } from '../../src/wireguard/uapi-errno.js';
+import type { UapiHost } from '../../src/wireguard/uapi-host.js';
 
 const OWN = `${'a0'.repeat(31)}40`;
 const PEER = bytesToHex(new Uint8Array(32).fill(7));

@@ -1,7 +1,7 @@
 import { type GatewayStatus, STATUS_OPERATION } from '../../../src/gateway/status.js';
 import type { Log } from '../../../src/ports.js';
-import type { UapiHost } from '../../../src/wireguard/uapi.js';
 import { UAPI_IO, UAPI_OK, UAPI_PORT_IN_USE } from '../../../src/wireguard/uapi-errno.js';
+import type { UapiHost } from '../../../src/wireguard/uapi-host.js';
 import { messageOf } from '../../xs/edge.js';
 import { EADDRINUSE, EPERM, SystemError } from '../drivers/system-error.js';
 import type { Udp } from '../drivers/udp.js';

@@ -1,6 +1,7 @@
 import type { Log } from '../../../src/ports.js';
 import type { Device } from '../../../src/wireguard/device.js';
-import { type UapiHost, UapiSession } from '../../../src/wireguard/uapi.js';
+import { UapiSession } from '../../../src/wireguard/uapi.js';
+import type { UapiHost } from '../../../src/wireguard/uapi-host.js';
 import type { Edge } from '../../xs/edge.js';
 import { makeDirectory } from '../drivers/files.js';
 import { ECONNREFUSED, ENOENT, SystemError } from '../drivers/system-error.js';

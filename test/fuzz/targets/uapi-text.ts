@@ -1,6 +1,7 @@
 import { bytesToHex } from '../../../src/crypto/key-text.js';
 import type { Device } from '../../../src/wireguard/device.js';
-import { type UapiHost, UapiSession } from '../../../src/wireguard/uapi.js';
+import { UapiSession } from '../../../src/wireguard/uapi.js';
+import type { UapiHost } from '../../../src/wireguard/uapi-host.js';
 import { endpointOf, privateKeyOf, World } from '../../wireguard/virtual/world.js';
 import type { Random } from '../random.js';
 import { ascii, demand, type Target } from '../target.js';
