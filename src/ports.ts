@@ -83,7 +83,14 @@ export interface HttpAnswer {
 
 /** One JSON request to the control plane. Redirects are not followed; the server's certificate is verified. */
 export interface HttpClient {
-  post(url: string, body: string, token: string | undefined, done: (answer: HttpAnswer) => void): void;
+  /** `inTunnel`: the host is the control plane's inside the tunnel, so that the URL may be an open one. */
+  post(
+    url: string,
+    body: string,
+    token: string | undefined,
+    done: (answer: HttpAnswer) => void,
+    inTunnel?: boolean,
+  ): void;
 }
 
 /** What became of a {@link StreamSocket}; the callbacks of ECMA-419's TCP socket. */

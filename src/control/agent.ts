@@ -4,70 +4,32 @@
  * together carries that out.
  */
 
-import type { Primitives } from '../crypto/primitives.js';
-import type { Enrolment } from '../identity/enrolment.js';
-import type { DeviceKeys } from '../identity/keys.js';
 import { KeyRotation } from '../identity/rotation.js';
-import type { SealedStore } from '../identity/sealed-store.js';
-import type { Clock, Log } from '../ports.js';
+import type { AgentOptions, Hold } from './agent-options.js';
 import { CommitConfirm, METERED_HEARTBEAT, type Settings } from './commit-confirm.js';
+import { ControlPeer } from './control-peer.js';
 import type { Envelope } from './envelope.js';
-import type { Credentials, LinkFactory, Route } from './link.js';
-import { NetworkState, type Outcome } from './network-state.js';
-import { routesOf } from './routes.js';
-import { ControlSession, type SessionTiming } from './session.js';
+import { HeartbeatFacts } from './heartbeat-facts.js';
+import type { Route } from './link.js';
+import { type NetworkPeer, NetworkState, type Outcome } from './network-state.js';
+import { isNamed, routesOf } from './routes.js';
+import { ControlSession } from './session.js';
 import type { RecordValue, Value } from './shape.js';
 
 const NETWORK = 'network';
 const HOLD = 'hold';
 /** Usual value of `keepWithin`: flash wears out. */
 const KEEP_WITHIN = 5_000;
-/** Every so many heartbeats, and when something has changed, all facts are told; the data budget is small. */
-const FULL_EVERY = 10;
 /** A second snapshot is asked for only after this many ms. */
 const SNAPSHOT_PATIENCE = 10_000;
-
-/** Why site traffic is held back, though the control session lives. */
-export interface Hold {
-  readonly kind: 'shutdown' | 'quarantine';
-  readonly reason: string;
-}
-
-export interface AgentActions {
-  /** The network, the hold, the keys or the settings are others: bring the tunnel in line. Throws RangeError to refuse. */
-  changed(): void;
-  /** Facts for a heartbeat that only the tunnel's owner can measure: `uptime`, `firmware`, `peers`, perhaps `memory`. */
-  facts(): RecordValue;
-  /** A message for the transports: signaling, `relay-rebalance`. */
-  signal?(envelope: Envelope): void;
-  serverTime?(time: number, uncertainty: number): void;
-}
-
-export interface AgentOptions {
-  readonly primitives: Primitives;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly store: SealedStore;
-  readonly keys: DeviceKeys;
-  readonly enrolment: Enrolment;
-  readonly credentials: Credentials;
-  readonly links: LinkFactory;
-  readonly actions: AgentActions;
-  readonly firmware: string;
-  /** Random name of this start. */
-  readonly boot: string;
-  readonly mostBytes?: number;
-  readonly timing?: Partial<SessionTiming>;
-  /** A change of the network is stored this many ms later at the latest; sooner if a heartbeat tells of it. */
-  readonly keepWithin?: number;
-  readonly log?: Log;
-}
 
 export class ControlAgent {
   readonly session: ControlSession;
   readonly network = new NetworkState();
   readonly rotation: KeyRotation;
   readonly configuration: CommitConfirm;
+  /** The control plane as a peer of the tunnel, if it is one. */
+  readonly controlPeer: ControlPeer;
   /** The last error the server told of. */
   lastError: string | undefined;
   readonly #options: AgentOptions;
@@ -75,14 +37,15 @@ export class ControlAgent {
   #keepAt = Number.POSITIVE_INFINITY;
   #snapshotAskedAt = Number.NEGATIVE_INFINITY;
   #endpoints: readonly string[] = [];
-  /** Heartbeats until all facts are told again, and what they said last. */
-  #briefLeft = 0;
-  #told = '';
+  readonly #facts = new HeartbeatFacts();
+  /** The host says that TCP gets through the tunnel. */
+  #tunnelUsable = false;
 
   /** Takes up what was kept. Throws what the store throws. */
   constructor(options: AgentOptions) {
     this.#options = options;
     const { clock, store, log, enrolment } = options;
+    this.controlPeer = new ControlPeer(store, enrolment.tunnel, log);
     this.rotation = new KeyRotation({ ...options });
     this.rotation.onChange = () => options.actions.changed();
     this.configuration = new CommitConfirm({
@@ -107,8 +70,9 @@ export class ControlAgent {
         hello: () => this.#hello(),
         heartbeat: () => this.#heartbeat(),
         message: (envelope) => this.#message(envelope),
-        live: () => {
-          this.#briefLeft = 0;
+        live: (welcome) => {
+          this.#facts.reset();
+          this.#takeControlPeer(welcome.tunnel as RecordValue | undefined);
           this.#tellEndpoints();
         },
         acknowledged: (facts) => this.#acknowledged(facts),
@@ -125,6 +89,35 @@ export class ControlAgent {
   /** Why site traffic is held back; undefined while it flows. */
   get hold(): Hold | undefined {
     return this.#hold;
+  }
+
+  /** The peers that the tunnel should have now, the control plane's among them: it stays also while traffic is held. */
+  get tunnelPeers(): readonly NetworkPeer[] {
+    const peers = this.#hold ? [] : [...this.network.peers.values()];
+    const control = this.controlPeer.peer;
+    if (control && !peers.some(({ publicKey }) => publicKey === control.publicKey)) peers.push(control);
+    return peers;
+  }
+
+  /** The addresses that the tunnel's interface should have. */
+  get tunnelAddresses(): readonly string[] {
+    const own = this.network.address.length > 0 ? this.network.address : this.#options.enrolment.address;
+    const { address } = this.controlPeer;
+    return address === undefined ? own : [...own, address];
+  }
+
+  /** The prefixes that should be routed into the tunnel. */
+  get tunnelPrefixes(): readonly string[] {
+    const { network, controlPeer } = this;
+    const own = network.tenantCidr.length > 0 ? network.tenantCidr : this.#options.enrolment.tenantCidr;
+    return [...own, ...(controlPeer.peer?.allowedIps ?? [])];
+  }
+
+  /** Whether address and route towards the control plane's peer are in place, so that a link may go through the tunnel. */
+  setTunnelUsable(usable: boolean): void {
+    if (usable === this.#tunnelUsable) return;
+    this.#tunnelUsable = usable;
+    this.#routesChanged();
   }
 
   /** Where peers can reach this gateway, best first; `0.0.0.0:port` is "where the server sees me". */
@@ -160,7 +153,23 @@ export class ControlAgent {
   }
 
   #routes(): readonly Route[] {
-    return routesOf(this.#options.enrolment.endpoints, this.configuration.settings.control);
+    const { enrolment, tunnelFirst } = this.#options;
+    return routesOf(enrolment.endpoints, this.configuration.settings.control, {
+      route: this.#tunnelUsable ? this.controlPeer.route : undefined,
+      first: tunnelFirst ?? false,
+    });
+  }
+
+  /** A living session goes on over a route that is still there; a better one is taken when it is its turn. */
+  #routesChanged(): void {
+    const routes = this.#routes();
+    if (!sameRoutes(routes, this.session.routes)) this.session.setRoutes(routes, true);
+  }
+
+  #takeControlPeer(record: RecordValue | undefined): void {
+    if (!this.controlPeer.take(record)) return;
+    this.#options.actions.changed();
+    this.#routesChanged();
   }
 
   #tellEndpoints(): void {
@@ -176,25 +185,15 @@ export class ControlAgent {
   /** What it says about this gateway is on flash before it is said: the server acts on it. */
   #heartbeat(): RecordValue {
     this.#keep();
-    const facts = this.#options.actions.facts();
-    const { version } = this.network;
     const { rotation, configuration } = this;
-    const now = `${rotation.phase} ${rotation.usingPublic} ${configuration.revision} ${statesOf(facts)}`;
-    const undecided = rotation.phase === 'offered' || rotation.phase === 'switched' || configuration.onTrial;
-    if (this.#briefLeft > 0 && now === this.#told && !undecided) {
-      this.#briefLeft--;
-      return { uptime: facts.uptime, version };
-    }
-    this.#briefLeft = FULL_EVERY - 1;
-    this.#told = now;
     const { refused, unsent } = this.session.counters;
-    return {
-      ...facts,
-      version,
+    const undecided = rotation.phase === 'offered' || rotation.phase === 'switched' || configuration.onTrial;
+    return this.#facts.next(this.#options.actions.facts(), undecided, rotation.phase, {
+      version: this.network.version,
       tunnel_key: rotation.usingPublic,
       configuration: configuration.revision,
       dropped: refused + unsent,
-    };
+    });
   }
 
   #acknowledged(facts: RecordValue): void {
@@ -204,7 +203,7 @@ export class ControlAgent {
     if (result && rotation !== undefined) this.session.send('key-result', { rotation, result });
     // Settings that name other endpoints are proven by a heartbeat over one of those, not over the way back.
     const { control } = this.configuration.settings;
-    const proven = control === undefined || control.includes(this.session.route?.url ?? '');
+    const proven = control === undefined || isNamed(this.session.route, control);
     this.configuration.acknowledged((proven && (facts.configuration as number | undefined)) || -1);
   }
 
@@ -320,11 +319,6 @@ export class ControlAgent {
     this.#options.store.write(NETWORK, this.network.toRecord() as Value);
     this.#keepAt = Number.POSITIVE_INFINITY;
   }
-}
-
-/** What of the peers is worth telling at once: their states, not their counters. */
-function statesOf({ peers }: RecordValue): string {
-  return ((peers ?? []) as RecordValue[]).map(({ id, state, reason }) => `${id} ${state} ${reason}`).join();
 }
 
 function sameRoutes(a: readonly Route[], b: readonly Route[]): boolean {

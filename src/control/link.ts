@@ -7,6 +7,12 @@ export interface Route {
   readonly kind: LinkKind;
   /** `wss://host/ws`, `mqtts://host`, `https://host/...`. */
   readonly url: string;
+  /**
+   * Set for the control plane's address inside the WireGuard tunnel: the only host besides this very machine to which
+   * a link may be open (`ws://`), and `http://host[:port]` to log in at. Made by `ControlPeer`, never from a URL that
+   * somebody sent.
+   */
+  readonly tunnel?: string;
 }
 
 export interface LinkEvents {
@@ -37,8 +43,11 @@ export interface Credentials {
   token(): string | undefined;
   /** Monotonic ms at which the token should be replaced; Infinity when there is none. */
   refreshAt(): number;
-  /** Logs in; calls back once with undefined or the reason why not. */
-  renew(done: (error: string | undefined, retryAfter?: number) => void): void;
+  /**
+   * Logs in; calls back once with undefined or the reason why not. `origin`: where, when not where the gateway
+   * enrolled (`Route.tunnel`).
+   */
+  renew(done: (error: string | undefined, retryAfter?: number) => void, origin?: string): void;
   /** Takes a token that came over the live session; `life` is ms from now. */
   accept(token: string, life: number): void;
   /** The server refused the token. */

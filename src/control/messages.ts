@@ -69,6 +69,16 @@ const PEER_REPORT: Shape = record({
   tx: optional(integer(0, Number.MAX_SAFE_INTEGER, 'bytes')),
 });
 
+/** The control plane as a peer of the tunnel. */
+export const CONTROL_PEER: Shape = record({
+  public_key: KEY,
+  preshared_key: text(44, 'base64 of 32 bytes, for this gateway only'),
+  endpoint: ENDPOINT,
+  address: text(49, 'of this gateway towards it, /128 of a ULA prefix (RFC 4193)'),
+  host: text(49, 'of the control plane, /128 of the same /64'),
+  port: integer(1, 65_535, 'of HTTP and WebSocket there'),
+});
+
 /** The network as one gateway sees it. */
 const NETWORK: Record<string, Shape | Field> = {
   address: optional(list(PREFIX, 4, 'addresses of this gateway inside (peer_ip)')),
@@ -100,6 +110,7 @@ export const MESSAGE_TYPES: Readonly<Record<string, MessageType>> = Object.freez
     version: SEQUENCE,
     heartbeat: optional(integer(5, 300, 'seconds between heartbeats')),
     time: MILLISECONDS,
+    tunnel: optional(CONTROL_PEER),
   }),
   heartbeat: type(
     'up',
@@ -211,7 +222,7 @@ export const MESSAGE_TYPES: Readonly<Record<string, MessageType>> = Object.freez
         heartbeat: optional(integer(5, 300, 'seconds')),
         metered: optional(flag('keep to the small data budget')),
         log_level: optional(oneOf(['error', 'warn', 'info', 'debug'])),
-        control: optional(list(text(262), 4, 'control endpoints, in order')),
+        control: optional(list(text(262), 4, 'control endpoints, in order; `tunnel`: inside the tunnel')),
       }),
     },
   ),

@@ -39,6 +39,8 @@ export interface Enrolment {
   readonly endpoints: readonly ControlEndpoint[];
   readonly address: readonly string[];
   readonly tenantCidr: readonly string[];
+  /** The control plane as a peer of the tunnel, as the server wrote it: `ControlPeer` judges it. */
+  readonly tunnel?: unknown;
 }
 
 export type EnrolmentResult =
@@ -160,10 +162,11 @@ function readEnrolment(body: Record<string, unknown>, control: string): Enrolmen
     endpoints,
     peer_ip: address,
     tenant_cidr: tenantCidr,
+    tunnel,
   } = body;
   if (!isName(gateway) || !isName(tenant) || !isTexts(address) || !isTexts(tenantCidr)) return undefined;
   if (!Array.isArray(endpoints) || endpoints.length === 0 || !endpoints.every(isEndpoint)) return undefined;
-  return { gateway, tenant, control, endpoints: endpoints.slice(0, 8), address, tenantCidr };
+  return { gateway, tenant, control, endpoints: endpoints.slice(0, 8), address, tenantCidr, tunnel };
 }
 
 function isName(value: unknown): value is string {

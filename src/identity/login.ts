@@ -13,6 +13,9 @@ import { CHALLENGE_BYTES, prove } from './proof.js';
 /** Share of a token's life after which a new one is asked for. */
 const REFRESH_AFTER = 0.8;
 
+/** `retryAfter` in ms. */
+type LoginDone = (error: string | undefined, retryAfter?: number) => void;
+
 export class Login {
   readonly #primitives: Primitives;
   readonly #clock: Clock;
@@ -60,26 +63,44 @@ export class Login {
     this.#token = undefined;
   }
 
-  renew(done: (error: string | undefined, retryAfter?: number) => void): void {
-    const { control, gateway } = this.#enrolment;
-    this.#http.post(`${control}/api/v1/login/challenge`, JSON.stringify({ gateway }), undefined, (answer) => {
-      const body = readAnswer(answer, done);
-      if (!body) return;
+  /**
+   * `origin`: where to log in, when not where the gateway enrolled: the control plane's address inside the tunnel. The
+   * proof is for the same server in any case.
+   */
+  renew(done: LoginDone, origin?: string): void {
+    const { gateway } = this.#enrolment;
+    this.#ask('/api/v1/login/challenge', { gateway }, origin, done, (body) => {
       const challenge = typeof body.challenge === 'string' ? keyFromBase64(body.challenge) : undefined;
       const serverKey = typeof body.server_key === 'string' ? keyFromBase64(body.server_key) : undefined;
       if (challenge?.length !== CHALLENGE_BYTES || !serverKey || typeof body.ticket !== 'string') {
         done('the challenge makes no sense');
         return;
       }
-      this.#answer(challenge, serverKey, body.ticket, done);
+      this.#answer(challenge, serverKey, body.ticket, origin, done);
     });
+  }
+
+  #ask(
+    path: string,
+    body: object,
+    origin: string | undefined,
+    done: LoginDone,
+    good: (body: Record<string, unknown>) => void,
+  ): void {
+    const url = `${origin ?? this.#enrolment.control}${path}`;
+    const answered = (answer: HttpAnswer): void => {
+      const read = readAnswer(answer, done);
+      if (read) good(read);
+    };
+    this.#http.post(url, JSON.stringify(body), undefined, answered, origin !== undefined);
   }
 
   #answer(
     challenge: Uint8Array,
     serverKey: Uint8Array,
     ticket: string,
-    done: (error: string | undefined, retryAfter?: number) => void,
+    origin: string | undefined,
+    done: LoginDone,
   ): void {
     const { control, gateway } = this.#enrolment;
     const proof = prove(this.#primitives, this.#identity.privateKey, serverKey, {
@@ -93,10 +114,8 @@ export class Login {
       done('the challenge’s key is no real one');
       return;
     }
-    const body = JSON.stringify({ gateway, ticket, proof: keyToBase64(proof) });
-    this.#http.post(`${control}/api/v1/login`, body, undefined, (answer) => {
-      const reply = readAnswer(answer, done);
-      if (!reply) return;
+    const answer = { gateway, ticket, proof: keyToBase64(proof) };
+    this.#ask('/api/v1/login', answer, origin, done, (reply) => {
       if (
         typeof reply.token !== 'string' ||
         typeof reply.expires_in !== 'number' ||
@@ -116,10 +135,7 @@ export function audienceOf(origin: string): string {
   return origin.replace(/^https?:\/\//, '').toLowerCase();
 }
 
-function readAnswer(
-  answer: HttpAnswer,
-  done: (error: string | undefined, retryAfter?: number) => void,
-): Record<string, unknown> | undefined {
+function readAnswer(answer: HttpAnswer, done: LoginDone): Record<string, unknown> | undefined {
   if (answer.status !== 200) {
     done(answer.error ?? `the control plane answered ${answer.status}`, answer.retryAfter);
     return undefined;

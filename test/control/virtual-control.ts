@@ -1,6 +1,7 @@
 /** A control plane and gateways on a virtual clock: the agent's real code, an honest (or lying) server of few lines. */
 
-import { type AgentActions, ControlAgent } from '../../src/control/agent.js';
+import { ControlAgent } from '../../src/control/agent.js';
+import type { AgentActions } from '../../src/control/agent-options.js';
 import { type Envelope, readEnvelope } from '../../src/control/envelope.js';
 import type { Credentials, Link, LinkEvents, LinkFactory, Route } from '../../src/control/link.js';
 import type { RecordValue } from '../../src/control/shape.js';
@@ -27,6 +28,8 @@ export class FakeControl implements LinkFactory {
   /** Hosts that cannot be reached. */
   readonly unreachable = new Set<string>();
   down = false;
+  /** What `welcome` says besides the usual. */
+  welcome: RecordValue = {};
   /** Called for each message after the answers that every server gives. */
   onMessage: ((envelope: Envelope) => void) | undefined;
   #events: LinkEvents | undefined;
@@ -68,6 +71,13 @@ export class FakeControl implements LinkFactory {
     this.#events = undefined;
   }
 
+  /** The connection breaks, and the gateway notices. */
+  lose(): void {
+    const events = this.#events;
+    this.#events = undefined;
+    this.#later.push(() => events?.closed('lost'));
+  }
+
   say(type: string, data: RecordValue, extra: Partial<Envelope> = {}): void {
     this.sayText(JSON.stringify({ type, data, ...extra }));
   }
@@ -93,7 +103,8 @@ export class FakeControl implements LinkFactory {
     this.heard.push(envelope);
     if (events !== this.#events) return;
     const time = this.clock.wall();
-    if (envelope.type === 'hello') this.say('welcome', { session: 's', epoch: 'e', version: 0, time });
+    if (envelope.type === 'hello')
+      this.say('welcome', { session: 's', epoch: 'e', version: 0, time, ...this.welcome });
     if (envelope.type === 'heartbeat') this.say('ack', { of: envelope.id!, time });
     this.onMessage?.(envelope);
   }
@@ -114,6 +125,8 @@ export interface AgentWorldOptions {
   readonly clock?: VirtualClock;
   readonly server?: FakeControl;
   readonly actions?: Partial<AgentActions>;
+  readonly welcome?: RecordValue;
+  readonly tunnelFirst?: boolean;
 }
 
 /** One start of a gateway with this storage. */
@@ -121,6 +134,7 @@ export function startAgent(store: Store, options: AgentWorldOptions = {}): Agent
   const clock = options.clock ?? new VirtualClock();
   const server = options.server ?? new FakeControl(clock);
   server.cut();
+  server.welcome = options.welcome ?? server.welcome;
   const random = new Seed(options.seed ?? 1);
   const primitives = nodePrimitives();
   const keys = new DeviceKeys(primitives, store);
@@ -142,6 +156,7 @@ export function startAgent(store: Store, options: AgentWorldOptions = {}): Agent
       ...options.actions,
     } as AgentActions,
     firmware: 'test',
+    tunnelFirst: options.tunnelFirst,
     boot: `boot-${random.below(1e9)}`,
   });
   const world: AgentWorld = {
