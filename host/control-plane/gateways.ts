@@ -22,6 +22,12 @@ export interface SettingsRow {
   readonly reason?: string;
 }
 
+/** A gateway on its way to another address: since which version its peers know both, and since when (ms since 1970). */
+export interface AddressMove {
+  readonly version: number;
+  readonly since: number;
+}
+
 export interface GatewayRow {
   readonly id: string;
   readonly tenant: string;
@@ -30,6 +36,13 @@ export interface GatewayRow {
   readonly reason: string | null;
   readonly identity_key: string | null;
   readonly address: string;
+  /** The one before, still answered to. */
+  readonly previous_address: string | null;
+  readonly address_move: AddressMove | null;
+  /** Version at which its own addresses changed last. */
+  readonly address_version: number;
+  /** Why an operator has stopped its site traffic. */
+  readonly shutdown: string | null;
   readonly public_key: string;
   readonly next_public_key: string | null;
   readonly previous_public_key: string | null;
@@ -41,8 +54,9 @@ export interface GatewayRow {
   readonly last_seen: Date | null;
 }
 
-const COLUMNS = `id, tenant, name, state, reason, identity_key, host(address) AS address, public_key,
-  next_public_key, previous_public_key, key_since, rotation, endpoint, boots, settings, last_seen`;
+const COLUMNS = `id, tenant, name, state, reason, identity_key, host(address) AS address,
+  host(previous_address) AS previous_address, address_move, address_version::integer AS address_version, shutdown,
+  public_key, next_public_key, previous_public_key, key_since, rotation, endpoint, boots, settings, last_seen`;
 
 export async function findGateway(sql: Sql, id: string): Promise<GatewayRow | undefined> {
   return (await sql.query<GatewayRow>(`SELECT ${COLUMNS} FROM gateways WHERE id = $1`, [id]))[0];
@@ -75,11 +89,16 @@ export function peerRecord(viewer: string, other: GatewayRow, pairSecret: string
     id: other.id,
     public_key: other.public_key,
     preshared_key: pairKey(pairSecret, viewer, other.id),
-    allowed_ips: [`${other.address}/32`],
+    allowed_ips: addressesOf(other),
   };
   if (other.next_public_key !== null) record.next_public_key = other.next_public_key;
   if (other.endpoint !== null) record.endpoint = other.endpoint;
   return record;
+}
+
+/** As prefixes, the present address first. */
+export function addressesOf({ address, previous_address }: GatewayRow): string[] {
+  return [address, ...(previous_address === null ? [] : [previous_address])].map((one) => `${one}/32`);
 }
 
 /** A key of 32 bytes (base64) for two gateways and nobody else, the same whichever asks. */

@@ -8,6 +8,7 @@ import type { Envelope } from '../../src/control/envelope.js';
 import type { RecordValue } from '../../src/control/shape.js';
 import { parseEndpoint } from '../../src/packet/endpoint-text.js';
 import type { Log } from '../../src/ports.js';
+import { Addresses } from './addresses.js';
 import { audit } from './audit.js';
 import type { Database } from './database.js';
 import { CLOSE, type GatewaySession, type SessionHandler } from './gateway-session.js';
@@ -26,6 +27,7 @@ const SNAPSHOT_INTERVAL = 2_000;
 export class Hub implements SessionHandler {
   readonly rotations: Rotations;
   readonly settings: SettingsDesk;
+  readonly addresses: Addresses;
   readonly #database: Database;
   readonly #tokens: Tokens;
   readonly #options: ControlOptions;
@@ -41,6 +43,7 @@ export class Hub implements SessionHandler {
     this.#log = log;
     this.rotations = new Rotations(database, this, options, log);
     this.settings = new SettingsDesk(database, this, options);
+    this.addresses = new Addresses(database, this, options);
   }
 
   get sessionCount(): number {
@@ -145,6 +148,16 @@ export class Hub implements SessionHandler {
     await this.changed(tenant);
   }
 
+  /** Stops a gateway's site traffic, or lets it flow again (`reason` null). */
+  async shutdown(row: GatewayRow, reason: string | null): Promise<void> {
+    await this.#database.query('UPDATE gateways SET shutdown = $2 WHERE id = $1', [row.id, reason]);
+    await audit(this.#database, 'admin', reason === null ? 'resumed' : 'shut-down', row.tenant, row.id, {
+      reason,
+    });
+    this.forget(row.tenant);
+    this.tell(row.id, 'shutdown', { active: reason !== null, reason: reason ?? 'back in service' });
+  }
+
   async message(session: GatewaySession, envelope: Envelope): Promise<void> {
     const { type, data } = envelope;
     switch (type) {
@@ -190,7 +203,10 @@ export class Hub implements SessionHandler {
     session.send('welcome', { session: session.id, epoch, version, heartbeat, time: Date.now() });
     session.position = { epoch: data.epoch as string | undefined, version: (data.version as number) ?? -1 };
     if (row.state === 'quarantined') session.send('quarantine', { reason: row.reason ?? 'by an operator' });
-    else session.send('shutdown', { active: false, reason: 'this gateway is in service' });
+    else {
+      const reason = row.shutdown ?? 'this gateway is in service';
+      session.send('shutdown', { active: row.shutdown !== null, reason });
+    }
     await this.#sync(session);
     this.#hint(session, 'online');
     if (row.state === 'active') await this.#lookForClones(session, row, boot);
@@ -257,6 +273,7 @@ export class Hub implements SessionHandler {
     session.send('ack', { of: id ?? '', time: Date.now(), version });
     if (data.tunnel_key !== undefined) await this.rotations.heard(session, data.tunnel_key as string);
     await this.rotations.progress(session.tenant);
+    await this.addresses.progress(session.tenant);
     if (data.configuration !== undefined) await this.settings.heard(session, data.configuration as number);
   }
 

@@ -25,6 +25,7 @@ interface ServeOptions {
   behindProxy?: boolean;
   rotateEvery: number;
   heartbeat: number;
+  addressOverlap: number;
   logFormat?: LogFormat;
 }
 
@@ -43,6 +44,7 @@ function program(): Command {
     .option('--tls-key <file>', 'private key, PEM')
     .option('--behind-proxy', 'a proxy in front of it ends TLS: listen without, also beyond loopback')
     .option('--rotate-every <time>', 'life of tunnel keys', readDuration, 30 * 86_400)
+    .option('--address-overlap <time>', 'how long a moved gateway answers to both', readDuration, 3600)
     .option('--heartbeat <time>', 'between heartbeats', readDuration, 30)
     .option('--log-format <format>', 'json or human')
     .action((options: ServeOptions) => serve(root.opts().stateDir, options));
@@ -79,6 +81,7 @@ function program(): Command {
   for (const [action, description] of [
     ['rotate', 'begin a change of its tunnel key'],
     ['release', 'end its quarantine'],
+    ['resume', 'let its site traffic flow again'],
     ['revoke', 'withdraw its identity for good'],
     ['forget', 'let the device enrol anew'],
   ]) {
@@ -92,6 +95,26 @@ function program(): Command {
         print(JSON.stringify(await call(root.opts().stateDir, 'POST', path, {})));
       });
   }
+  gateways
+    .command('move')
+    .description('give it another address; the old one stays until all follow')
+    .argument('<gateway>')
+    .requiredOption('--tenant <name>')
+    .option('--address <address>', 'a free one of the tenant (otherwise the next)')
+    .action(async (gateway: string, { tenant, address }) => {
+      const path = `/api/v1/tenants/${tenant}/gateways/${gateway}/address`;
+      print(JSON.stringify(await call(root.opts().stateDir, 'POST', path, { address })));
+    });
+  gateways
+    .command('shutdown')
+    .description('stop its site traffic; it stays in touch, and "resume" lets it flow again')
+    .argument('<gateway>')
+    .requiredOption('--tenant <name>')
+    .requiredOption('--reason <text>', 'shown in the gateway’s status')
+    .action(async (gateway: string, { tenant, reason }) => {
+      const path = `/api/v1/tenants/${tenant}/gateways/${gateway}/shutdown`;
+      print(JSON.stringify(await call(root.opts().stateDir, 'POST', path, { reason })));
+    });
   return root;
 }
 
@@ -108,7 +131,8 @@ async function serve(directory: string, options: ServeOptions): Promise<void> {
   const log = openLog(options.logFormat ?? (process.stderr.isTTY ? 'human' : 'json'), 'info');
   const database = await openDatabase(directory);
   const adminToken = ensureAdminToken(directory);
-  const limits: Partial<ControlOptions> = { keyLife: options.rotateEvery, heartbeat: options.heartbeat };
+  const { rotateEvery: keyLife, heartbeat, addressOverlap } = options;
+  const limits: Partial<ControlOptions> = { keyLife, heartbeat, addressOverlap };
   const server = await ControlServer.start({
     database,
     log,

@@ -6,7 +6,7 @@
 import { byteLength } from '../../src/control/envelope.js';
 import type { RecordValue } from '../../src/control/shape.js';
 import type { Database, Sql } from './database.js';
-import { type GatewayRow, listGateways, peerRecord } from './gateways.js';
+import { addressesOf, type GatewayRow, listGateways, peerRecord } from './gateways.js';
 
 export interface Message {
   readonly type: string;
@@ -60,12 +60,14 @@ export class TenantNetwork {
     const { epoch, version } = this.tenant;
     if (from.epoch === epoch && from.version === version) return [];
     const behind = version - from.version;
-    if (from.epoch === epoch && behind > 0 && behind <= MOST_DELTAS) {
+    // Only a snapshot tells a gateway its own addresses.
+    const moved = viewer.address_version > from.version;
+    if (from.epoch === epoch && behind > 0 && behind <= MOST_DELTAS && !moved) {
       const changes = await this.#sql.query<{ version: number; gateway: string }>(
         'SELECT version, gateway FROM changes WHERE tenant = $1 AND version > $2 AND version <= $3 ORDER BY version',
         [viewer.tenant, from.version, version],
       );
-      // A snapshot also when the history was cut, and when our own address may have changed.
+      // A snapshot also when the history was cut.
       if (changes.length === behind)
         return changes.map((c) => this.delta(viewer.id, Number(c.version), c.gateway));
     }
@@ -83,13 +85,21 @@ export class TenantNetwork {
       : { type: 'peer-leave', data: { ...frame, id: changed } };
   }
 
+  /** All others as this member sees them. */
+  peersOf(viewer: string): RecordValue[] {
+    const peers: RecordValue[] = [];
+    for (const other of this.gateways.values()) {
+      const peer = peerRecord(viewer, other, this.tenant.pair_secret);
+      if (peer) peers.push(peer);
+    }
+    return peers;
+  }
+
   snapshot(viewer: GatewayRow, mostBytes: number): Message[] {
-    const { epoch, version, prefix, pair_secret } = this.tenant;
+    const { epoch, version, prefix } = this.tenant;
     const parts: RecordValue[][] = [[]];
     let room = mostBytes - SNAPSHOT_FRAME;
-    for (const other of viewer.state === 'active' ? this.gateways.values() : []) {
-      const peer = peerRecord(viewer.id, other, pair_secret);
-      if (!peer) continue;
+    for (const peer of viewer.state === 'active' ? this.peersOf(viewer.id) : []) {
       const bytes = byteLength(JSON.stringify(peer)) + 1;
       if (bytes > room || parts[parts.length - 1].length === MOST_PEERS) {
         parts.push([]);
@@ -98,7 +108,7 @@ export class TenantNetwork {
       parts[parts.length - 1].push(peer);
       room -= bytes;
     }
-    const own = { address: [`${viewer.address}/32`], tenant_cidr: [prefix] };
+    const own = { address: addressesOf(viewer), tenant_cidr: [prefix] };
     return parts.map((peers, part) => ({
       type: 'snapshot',
       data: { epoch, version, part, parts: parts.length, ...(part === 0 ? own : {}), peers },

@@ -8,6 +8,8 @@ export interface ControlOptions {
   readonly keyLife: number;
   /** Seconds the old key is answered to after a rotation; also what a gateway may miss of it. */
   readonly keyOverlap: number;
+  /** Seconds a gateway answers to its old address after a move, at least. */
+  readonly addressOverlap: number;
   /** Seconds within which a new key or new settings must be confirmed. */
   readonly confirmWithin: number;
   /** The first message must have come by then. */
@@ -32,6 +34,7 @@ export const CONTROL_OPTIONS: ControlOptions = Object.freeze({
   tokenLife: 3600,
   keyLife: 30 * 86_400,
   keyOverlap: 86_400,
+  addressOverlap: 3600,
   confirmWithin: 60,
   greetingTimeout: 10_000,
   silence: 60_000,

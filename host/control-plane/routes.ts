@@ -6,6 +6,7 @@
 import type { RecordValue } from '../../src/control/shape.js';
 import { audit } from './audit.js';
 import { createClaim, redeemClaim, validateClaim } from './claims.js';
+import { addClient } from './clients.js';
 import type { Database } from './database.js';
 import { findGateway, type GatewayRow, listGateways, recordChange } from './gateways.js';
 import type { Hub } from './hub.js';
@@ -132,6 +133,16 @@ export function controlRoutes(parts: RouteParts): ControlRoute[] {
       });
       return { ...claim, url: `${publicUrl}/join?tenant_id=${claim.tenant}&token=${claim.token}` };
     }),
+    admin('POST', `${tenant}/clients`, async ({ params, body }) => {
+      const client = await addClient(
+        database,
+        params.tenant,
+        text(body, 'name', 64),
+        text(body, 'public_key', 44),
+      );
+      await hub.changed(params.tenant);
+      return client;
+    }),
     admin('GET', `${tenant}/gateways`, async ({ params }) => {
       const rows = await listGateways(database, params.tenant);
       return { gateways: rows.map((row) => gatewayView(row, hub)) };
@@ -144,6 +155,18 @@ export function controlRoutes(parts: RouteParts): ControlRoute[] {
     admin('POST', `${gateway}/configuration`, async (request) => ({
       revision: await hub.settings.propose(await gatewayOf(request), record(request.body, 'settings')),
     })),
+    admin('POST', `${gateway}/address`, async (request) => {
+      const asked = request.body.address === undefined ? undefined : text(request.body, 'address', 15);
+      return { address: await hub.addresses.move(await gatewayOf(request), asked) };
+    }),
+    admin('POST', `${gateway}/shutdown`, async (request) => {
+      await hub.shutdown(await gatewayOf(request), text(request.body, 'reason', 96));
+      return { shutdown: true };
+    }),
+    admin('POST', `${gateway}/resume`, async (request) => {
+      await hub.shutdown(await gatewayOf(request), null);
+      return { shutdown: false };
+    }),
     admin('POST', `${gateway}/quarantine`, async (request) => {
       const row = await gatewayOf(request);
       await hub.quarantine(row.tenant, row.id, 'admin', text(request.body, 'reason', 96));
@@ -153,7 +176,7 @@ export function controlRoutes(parts: RouteParts): ControlRoute[] {
       const row = await gatewayOf(request);
       if (row.state !== 'quarantined') throw new Refusal(409, 'not_quarantined', `it is ${row.state}`);
       await setState(row, 'active', true);
-      hub.tell(row.id, 'shutdown', { active: false, reason: 'released by an operator' });
+      await hub.shutdown(row, null);
       return { state: 'active' };
     }),
     admin('POST', `${gateway}/revoke`, async (request) => {
@@ -177,6 +200,8 @@ function gatewayView(row: GatewayRow, hub: Hub): Record<string, unknown> {
     state: row.state,
     reason: row.reason,
     address: row.address,
+    previous_address: row.previous_address,
+    shutdown: row.shutdown,
     public_key: row.public_key,
     next_public_key: row.next_public_key,
     key_since: row.key_since,

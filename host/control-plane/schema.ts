@@ -87,4 +87,12 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX audit_by_time ON audit (at);
   `,
+  `
+  -- An address that was given up and is still answered to, until every living peer knows the new one; and the version
+  -- of the network at which a gateway's own addresses changed last.
+  ALTER TABLE gateways ADD COLUMN previous_address inet, ADD COLUMN address_move jsonb,
+    ADD COLUMN address_version bigint NOT NULL DEFAULT 0;
+  -- Why an operator has stopped its site traffic.
+  ALTER TABLE gateways ADD COLUMN shutdown text;
+  `,
 ];

@@ -81,7 +81,8 @@ export async function allocateAddress(sql: Sql, tenant: string): Promise<string>
     `SELECT host(network(t.prefix) + n) AS address
      FROM tenants t, generate_series(1, (broadcast(t.prefix) - network(t.prefix) - 1)::integer) n
      WHERE t.id = $1 AND NOT EXISTS (
-       SELECT 1 FROM gateways g WHERE g.tenant = t.id AND g.address = host(network(t.prefix) + n)::inet
+       SELECT 1 FROM gateways g WHERE g.tenant = t.id
+         AND host(network(t.prefix) + n)::inet IN (g.address, g.previous_address)
      ) ORDER BY n LIMIT 1`,
     [tenant],
   );

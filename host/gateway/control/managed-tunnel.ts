@@ -46,6 +46,10 @@ export class ManagedTunnel {
   #tunnel: Tunnel | undefined;
   #mtu: number | undefined;
   #usualMtu = 0;
+  /** Addresses and routes as last asked of the system, what is under way, and why it failed last. */
+  #followed = '';
+  #following: Promise<void> = Promise.resolve();
+  #followFailure: string | undefined;
 
   /**
    * `outside`: where the network is, when this process lives in a namespace. Throws a {@link GatewayError}
@@ -93,15 +97,12 @@ export class ManagedTunnel {
 
   /** What the interface is made of, before the control plane was heard: the last good network. */
   async configuration(): Promise<TunnelConfig> {
-    const { network, rotation, configuration } = this.agent;
-    const addresses = (network.address.length > 0 ? network.address : this.#enrolment.address).map(
-      (text) => parseInterfaceAddress(text)!,
-    );
+    const { rotation, configuration, tunnelAddresses } = this.agent;
     return {
       interface: {
         privateKey: rotation.keys.using.privateKey.slice(),
         listenPort: await this.#port(),
-        addresses,
+        addresses: tunnelAddresses.map((text) => parseInterfaceAddress(text)!),
         mtu: configuration.settings.mtu,
         dnsServers: [],
         dnsSearch: [],
@@ -127,10 +128,7 @@ export class ManagedTunnel {
     this.#identity.store.write(PORT, port);
     const named = this.#request.endpoint;
     this.agent.setEndpoints(named === undefined ? [`0.0.0.0:${port}`] : [named, `0.0.0.0:${port}`]);
-    const prefixes = this.agent.network.tenantCidr;
-    await tunnel.setRoutes(
-      (prefixes.length > 0 ? prefixes : this.#enrolment.tenantCidr).map((text) => parsePrefix(text)!),
-    );
+    await this.#following;
     this.#loop.start();
   }
 
@@ -147,16 +145,38 @@ export class ManagedTunnel {
   }
 
   #apply(): void {
-    const { network, rotation, hold, configuration } = this.agent;
+    const { rotation, configuration, tunnelPeers } = this.agent;
     const { settings } = configuration;
     if (settings.log_level !== undefined)
       throw new RangeError('the log level is set where the gateway is started');
     this.#applier?.apply({
       keys: rotation.keys,
-      peers: hold ? [] : network.peers.values(),
+      peers: tunnelPeers,
       keepalive: settings.keepalive ?? (settings.metered ? 0 : KEEPALIVE),
     });
-    if (this.#tunnel && settings.mtu !== this.#mtu) this.#setMtu(this.#tunnel, settings.mtu);
+    if (!this.#tunnel) return;
+    if (settings.mtu !== this.#mtu) this.#setMtu(this.#tunnel, settings.mtu);
+    this.#follow(this.#tunnel);
+  }
+
+  /** Addresses and routes as the network has them now, one change after the other however fast they come. */
+  #follow(tunnel: Tunnel): void {
+    const { tunnelAddresses, tunnelPrefixes } = this.agent;
+    const wanted = JSON.stringify([tunnelAddresses, tunnelPrefixes]);
+    if (wanted === this.#followed) return;
+    this.#followed = wanted;
+    this.#following = this.#following
+      .then(() => tunnel.setAddresses(tunnelAddresses.map((text) => parseInterfaceAddress(text)!)))
+      .then(() => tunnel.setRoutes(tunnelPrefixes.map((text) => parsePrefix(text)!)))
+      .then(() => {
+        this.#followFailure = undefined;
+      })
+      .catch((error) => {
+        // Tried again with the next change; until then the owner knows.
+        this.#followed = '';
+        this.#followFailure = messageOf(error);
+        this.#log.write('error', 'network-not-followed', { reason: this.#followFailure });
+      });
   }
 
   /** What the interface then says its MTU is comes back to the device by itself. */

@@ -41,6 +41,8 @@ export class InterfaceTunnel implements Tunnel {
   /** Ends the pings that are under way. */
   private readonly pings = new AbortController();
   private readonly forwarders: Forwarder[] = [];
+  /** Own addresses, as text, at which the exposed services are listened for. */
+  private readonly exposedAt = new Set<string>();
   private readonly stopWatch: () => void;
   private mark = 0;
   private closing: Promise<void> | undefined;
@@ -86,6 +88,11 @@ export class InterfaceTunnel implements Tunnel {
 
   get fwmark(): number {
     return this.mark;
+  }
+
+  async setAddresses(addresses: readonly Prefix[]): Promise<void> {
+    await this.iface.setAddresses(addresses);
+    await this.expose(addresses);
   }
 
   setRoutes(routes: readonly Prefix[]): Promise<void> {
@@ -140,14 +147,23 @@ export class InterfaceTunnel implements Tunnel {
   }
 
   private async startForwards(): Promise<void> {
-    const { forwards, exposes, settings, log } = this.request;
+    const { forwards, settings, log } = this.request;
     for (const rule of forwards.map(forwardRule)) {
       const listener = await this.outside.listen(rule);
       this.forwarders.push(startForward(rule, listener, this.limits, log));
       log.write('info', 'forward-open', { rule: ruleText(rule) });
     }
-    const own = settings.addresses.map((prefix) => formatAddress(prefix.address));
-    for (const rule of exposes.flatMap((expose) => exposeRules(expose, own))) {
+    await this.expose(settings.addresses);
+  }
+
+  /** A listener at an address that is gone hears nothing more; should the address return, it hears again. */
+  private async expose(addresses: readonly Prefix[]): Promise<void> {
+    const { exposes, log } = this.request;
+    const fresh = addresses
+      .map(({ address }) => formatAddress(address))
+      .filter((one) => !this.exposedAt.has(one));
+    for (const one of fresh) this.exposedAt.add(one);
+    for (const rule of exposes.flatMap((expose) => exposeRules(expose, fresh))) {
       await this.outside.serve(rule, await openListener(rule), this.limits);
       log.write('info', 'expose-open', { rule: ruleText(rule) });
     }

@@ -54,10 +54,13 @@ export class TunnelInterface {
   private mark = 0;
   private hooksRegistered = false;
   private up = false;
+  /** As last brought in line. */
+  private addresses: readonly Prefix[];
 
   constructor(context: InterfaceContext) {
     this.context = context;
     this.mark = context.settings.fwmark;
+    this.addresses = context.settings.addresses;
     requireProgram('ip', 'iproute2');
   }
 
@@ -85,6 +88,23 @@ export class TunnelInterface {
     }
     await this.setRoutes(settings.routes);
     return mtu;
+  }
+
+  /** Adds what is new, then deletes what is gone; each vanishes with the interface, so none needs a reverse. */
+  async setAddresses(addresses: readonly Prefix[]): Promise<void> {
+    const { name } = this.context;
+    const before = new Map(this.addresses.map((one) => [formatPrefix(one), one]));
+    const after = new Map(addresses.map((one) => [formatPrefix(one), one]));
+    // As far as it comes: a repetition finds what was done.
+    this.addresses = addresses;
+    for (const [text, address] of after) {
+      if (!before.has(text))
+        await run('ip', [`-${familyOf(address)}`, 'address', 'replace', text, 'dev', name]);
+    }
+    for (const [text, address] of before) {
+      if (!after.has(text))
+        await run('ip', [`-${familyOf(address)}`, 'address', 'delete', text, 'dev', name]);
+    }
   }
 
   /** Last of all. */
@@ -123,7 +143,7 @@ export class TunnelInterface {
     // Alone in a namespace, a default route is a route like any other.
     const table = isolated && settings.table !== 'off' ? MAIN_TABLE : settings.table;
     const before = this.plan;
-    const next = planRoutes(allowedIps, settings.addresses, table);
+    const next = planRoutes(allowedIps, this.addresses, table);
     const beforeTexts = new Set(before.routes.map(formatPrefix));
     const nextTexts = new Set(next.routes.map(formatPrefix));
     const gone = before.routes.filter((route) => !nextTexts.has(formatPrefix(route)));

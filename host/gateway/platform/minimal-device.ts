@@ -53,7 +53,7 @@ export class MinimalDevice implements PacketDevice {
   /** Bytes of the largest packet sent. */
   readonly mtu: number;
 
-  private readonly addresses: readonly Uint8Array[];
+  private addresses: readonly Uint8Array[];
   /** A ring of packets on their way into the tunnel. */
   private readonly queue: Batch;
   private first = 0;
@@ -77,6 +77,11 @@ export class MinimalDevice implements PacketDevice {
     this.queue = new Batch(mtu, QUEUE_PACKETS);
     this.scratch = new Uint8Array(mtu);
     this.pingIdentifier = process.pid & 0xffff;
+  }
+
+  /** Others from now on; what is open at one that is gone hears nothing until it returns. */
+  setAddresses(addresses: readonly Uint8Array[]): void {
+    this.addresses = addresses;
   }
 
   readBatch(into: Batch): number {

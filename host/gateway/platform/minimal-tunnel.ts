@@ -50,6 +50,8 @@ class MinimalTunnel implements Tunnel {
   private readonly outside: Outside;
   private readonly limits: ForwardLimits;
   private readonly forwarders: Forwarder[] = [];
+  /** Own addresses, as text, at which the exposed services are listened for. */
+  private readonly exposedAt = new Set<string>();
 
   constructor(request: TunnelRequest, outside: Outside, sockets: UdpSockets, mtu: number) {
     this.reason = request.choice.reason;
@@ -67,7 +69,7 @@ class MinimalTunnel implements Tunnel {
   }
 
   async configure(): Promise<void> {
-    const { forwards, exposes, settings, log } = this.request;
+    const { forwards, settings, log } = this.request;
     try {
       for (const rule of forwards.map(forwardRule)) {
         const listener = await this.outside.listen(rule);
@@ -75,15 +77,16 @@ class MinimalTunnel implements Tunnel {
         this.start(rule, new SocketPort(listener.socket), (target) => this.openInside(target));
         log.write('info', 'forward-open', { rule: ruleText(rule) });
       }
-      const own = settings.addresses.map((prefix) => formatAddress(prefix.address));
-      for (const rule of exposes.flatMap((expose) => exposeRules(expose, own))) {
-        this.start(rule, this.device.openPort(rule.listen.host, rule.listen.port), openSocketPort);
-        log.write('info', 'expose-open', { rule: ruleText(rule) });
-      }
+      this.expose(settings.addresses);
     } catch (error) {
       await this.close();
       throw error;
     }
+  }
+
+  async setAddresses(addresses: readonly Prefix[]): Promise<void> {
+    this.device.setAddresses(addresses.map(({ address }) => address));
+    this.expose(addresses);
   }
 
   /** There are no routes: every packet for a peer comes from the forwards, and the core finds the peer. */
@@ -112,6 +115,18 @@ class MinimalTunnel implements Tunnel {
     await this.onDown?.();
     this.device.close();
     closeUdpSockets(this.sockets);
+  }
+
+  private expose(addresses: readonly Prefix[]): void {
+    const { exposes, log } = this.request;
+    const fresh = addresses
+      .map(({ address }) => formatAddress(address))
+      .filter((one) => !this.exposedAt.has(one));
+    for (const one of fresh) this.exposedAt.add(one);
+    for (const rule of exposes.flatMap((expose) => exposeRules(expose, fresh))) {
+      this.start(rule, this.device.openPort(rule.listen.host, rule.listen.port), openSocketPort);
+      log.write('info', 'expose-open', { rule: ruleText(rule) });
+    }
   }
 
   private start(

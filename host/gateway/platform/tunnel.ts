@@ -128,6 +128,11 @@ export interface Tunnel {
    * `GatewayError` after taking everything back (and after `close`) when any step fails.
    */
   configure(): Promise<void>;
+  /**
+   * Brings the interface's own addresses in line with a new list: first all that are new, with what is exposed at them,
+   * then all that are gone. Rejects when the system refuses one; the others are then as asked.
+   */
+  setAddresses(addresses: readonly Prefix[]): Promise<void>;
   /** Brings the routes in line with a new list of AllowedIPs (reload). */
   setRoutes(routes: readonly Prefix[]): Promise<void>;
   /**
