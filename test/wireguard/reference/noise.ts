@@ -32,7 +32,7 @@ function isZero(secret: Bytes): boolean {
 }
 
 export function randomIndex(): number {
-  return randomBytes(4).readUInt32LE();
+  return readU32(randomBytes(4), 0);
 }
 
 export interface InitiationOptions {
