@@ -48,13 +48,12 @@ describe('README.md and the programs', () => {
   });
 
   test('agree on the options', () => {
-    const bench = execFileSync(join(root, 'node_modules/.bin/tsx'), ['test/bench/bench.ts', '--help'], {
-      encoding: 'utf8',
-      cwd: root,
-    });
+    const script = (file: string) =>
+      execFileSync(join(root, 'node_modules/.bin/tsx'), [file, '--help'], { encoding: 'utf8', cwd: root });
     const known = ['up', 'status', 'check']
       .map((command) => help('cloudbridge-gateway.js', command))
-      .concat(help('cloudbridge-lab.js'), bench)
+      .concat(help('cloudbridge-lab.js'))
+      .concat(script('test/bench/bench.ts'), script('test/soak/main.ts'))
       .concat(help('cloudbridge-control.js', 'serve'), help('cloudbridge-control.js', 'claim', 'create'))
       .join('\n');
     // npm's own options.

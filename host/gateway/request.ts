@@ -1,4 +1,5 @@
 import type { Expose, Forward } from '../../src/config/forwards.js';
+import type { Timing } from '../../src/wireguard/constants.js';
 import { LIMITS, type Limits } from '../../src/wireguard/limits.js';
 import type { ConfigurationText } from './configuration.js';
 import type { LogFormat, LogThreshold } from './log.js';
@@ -41,6 +42,8 @@ export interface GatewayRequest {
   readonly exposes: readonly Expose[];
   /** Limits of the device and of the forwards that differ from their defaults, by name. */
   readonly limits: Partial<GatewayLimits>;
+  /** The paper's intervals that differ. For tests that start a gateway themselves; no option of the program sets it. */
+  readonly timing?: Partial<Timing>;
   readonly logFormat: LogFormat;
   readonly logLevel: LogThreshold;
   /** Seconds within which some peer must have answered; `undefined`: for ever patient. */
