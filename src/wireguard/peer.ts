@@ -35,6 +35,8 @@ export class Peer implements TimerActions, HandshakeOwner {
   /** Those of probes among them. */
   probeBytesReceived = 0;
   probeBytesSent = 0;
+  /** Messages with a packet inside, both ways. */
+  dataMessages = 0;
   /** Wall time (ms since 1970) and monotonic ms of the last completed handshake; 0 and -Infinity before. */
   lastHandshakeWall = 0;
   lastHandshake = -Infinity;
@@ -184,6 +186,7 @@ export class Peer implements TimerActions, HandshakeOwner {
     if (datagrams === 0) return;
     this.txBytes += bytes;
     this.#timers.authenticatedSent();
+    this.dataMessages += dataPackets;
     if (dataPackets > 0) this.#timers.dataSent();
     if (keypair.wantsRekeyOnSend(this.#context.now(), this.#context.timing)) this.initiate(false);
   }
@@ -204,6 +207,7 @@ export class Peer implements TimerActions, HandshakeOwner {
     const now = this.#context.now();
     this.lastReceived = now;
     this.rxBytes += bytes;
+    this.dataMessages += dataPackets;
     this.#suspect = false;
     this.#roam(endpoints, endpointAt);
     this.#timers.authenticatedReceived();
