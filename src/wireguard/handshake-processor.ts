@@ -23,20 +23,13 @@ import type { LocalStatic, RemoteStatic } from './statics.js';
 
 export class HandshakeProcessor {
   readonly #context: DeviceContext;
-  readonly #locals: readonly LocalStatic[];
   readonly #find: (publicKey: Uint8Array) => RemoteStatic | undefined;
   readonly #queue: HandshakeQueue;
   readonly #limiter: RateLimiter;
   #underLoadUntil = -Infinity;
 
-  /** `locals` are our static keys, at most two, owned by the device. */
-  constructor(
-    context: DeviceContext,
-    locals: readonly LocalStatic[],
-    find: (publicKey: Uint8Array) => RemoteStatic | undefined,
-  ) {
+  constructor(context: DeviceContext, find: (publicKey: Uint8Array) => RemoteStatic | undefined) {
     this.#context = context;
-    this.#locals = locals;
     this.#find = find;
     this.#queue = new HandshakeQueue(context.limits.handshakeQueue);
     this.#limiter = new RateLimiter(context.primitives, context.limits);
@@ -71,9 +64,9 @@ export class HandshakeProcessor {
   }
 
   #noteLoad(): void {
-    const { log, limits, now } = this.#context;
+    const { log, limits } = this.#context;
     if (!this.underLoad) log?.write('warn', 'under-load', { waiting: this.#queue.count });
-    this.#underLoadUntil = now() + limits.underLoadHold;
+    this.#underLoadUntil = this.#context.now() + limits.underLoadHold;
   }
 
   #processMessage(message: Uint8Array, endpoint: Uint8Array): void {
@@ -118,7 +111,7 @@ export class HandshakeProcessor {
 
   /** The one of our keys that the message's mac1 was made for. */
   #addressed(message: Uint8Array): LocalStatic | undefined {
-    for (const local of this.#locals) if (local.checker.mac1Valid(message)) return local;
+    for (const local of this.#context.locals) if (local.checker.mac1Valid(message)) return local;
     return undefined;
   }
 

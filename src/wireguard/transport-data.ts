@@ -45,7 +45,7 @@ export class TransportData {
   }
 
   /** Seals the packet of entry `i` to whom it belongs; what cannot be sent now is staged or dropped (length 0). */
-  seal(batch: Batch, i: number, mtu: number): void {
+  seal(batch: Batch, i: number): void {
     const { counters } = this.#context;
     const offset = batch.offset[i];
     const length = batch.length[i];
@@ -58,20 +58,12 @@ export class TransportData {
     const keypair = peer.keypairForSending();
     if (!peer.hasEndpoint) counters.noEndpoint++;
     if (!keypair) peer.stage(batch.bytes, offset, length);
-    else if (peer.hasEndpoint) this.sealFor(batch, i, offset, length, peer, keypair, mtu);
+    else if (peer.hasEndpoint) this.sealFor(batch, i, offset, length, peer, keypair);
   }
 
   /** Seals `length` bytes at `offset`, with 16 bytes free before them and 31 behind; none make a keepalive. */
-  sealFor(
-    batch: Batch,
-    i: number,
-    offset: number,
-    length: number,
-    peer: Peer,
-    keypair: Keypair,
-    mtu: number,
-  ): void {
-    const padded = paddedLength(length, mtu);
+  sealFor(batch: Batch, i: number, offset: number, length: number, peer: Peer, keypair: Keypair): void {
+    const padded = paddedLength(length, this.#context.mtu);
     const room = (i + 1) * batch.slotSize - offset;
     if (padded + TAILROOM - PADDING_MULTIPLE > room || offset - i * batch.slotSize < DATA_HEADER_BYTES) {
       this.#context.counters.tooLarge++;
