@@ -1,6 +1,7 @@
 /**
  * Shapes of JSON values, as data: what a message may hold, with a bound on everything. One description serves the
  * validator here, which a microcontroller can afford, and the server's schemas and documents, which are made from it.
+ * All of it is frozen: chips keep it in flash.
  */
 
 export type Shape =
@@ -32,45 +33,45 @@ export type Value = string | number | boolean | Value[] | { [name: string]: Valu
 export type RecordValue = { [name: string]: Value };
 
 export function text(most: number, doc?: string): Shape {
-  return { kind: 'text', most, doc };
+  return Object.freeze({ kind: 'text', most, doc });
 }
 
 export function oneOf(values: readonly string[], doc?: string): Shape {
-  return { kind: 'text', most: 64, oneOf: values, doc };
+  return Object.freeze({ kind: 'text', most: 64, oneOf: Object.freeze([...values]), doc });
 }
 
 export function integer(least: number, most: number, doc?: string): Shape {
-  return { kind: 'number', least, most, integer: true, doc };
+  return Object.freeze({ kind: 'number', least, most, integer: true, doc });
 }
 
 export function number(least: number, most: number, doc?: string): Shape {
-  return { kind: 'number', least, most, doc };
+  return Object.freeze({ kind: 'number', least, most, doc });
 }
 
 export function flag(doc?: string): Shape {
-  return { kind: 'flag', doc };
+  return Object.freeze({ kind: 'flag', doc });
 }
 
 export function list(of: Shape, most: number, doc?: string): Shape {
-  return { kind: 'list', of, most, doc };
+  return Object.freeze({ kind: 'list', of, most, doc });
 }
 
 export function record(fields: Readonly<Record<string, Shape | Field>>, doc?: string): Shape {
-  return { kind: 'record', fields: asFields(fields), doc };
+  return Object.freeze({ kind: 'record', fields: asFields(fields), doc });
 }
 
 /** Marks a field that may be absent. */
 export function optional(shape: Shape): Field {
-  return { shape, optional: true };
+  return Object.freeze({ shape, optional: true });
 }
 
 export function asFields(fields: Readonly<Record<string, Shape | Field>>): Fields {
   const complete: Record<string, Field> = {};
   for (const name of Object.keys(fields)) {
     const field = fields[name];
-    complete[name] = 'kind' in field ? { shape: field } : field;
+    complete[name] = 'kind' in field ? Object.freeze({ shape: field }) : field;
   }
-  return complete;
+  return Object.freeze(complete);
 }
 
 /**

@@ -4,6 +4,7 @@ import { formatEndpoint, type ZoneName } from '../packet/endpoint-text.js';
 import type { Device } from '../wireguard/device.js';
 import type { Peer } from '../wireguard/peer.js';
 import type { PeerReason, PeerState } from '../wireguard/peer-status.js';
+import type { ControlStatus } from './control-status.js';
 
 /** The operation of the control socket that answers with a {@link GatewayStatus} as one line of JSON. */
 export const STATUS_OPERATION = 'status=1';
@@ -34,6 +35,8 @@ export interface GatewayStatus {
   readonly peers: readonly PeerView[];
   /** Every way a packet can end other than being delivered, counted since the start. */
   readonly counters: Readonly<Record<string, number>>;
+  /** Of a gateway that a control plane configures. */
+  readonly control?: ControlStatus;
 }
 
 export interface PeerView {

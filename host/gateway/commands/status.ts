@@ -1,8 +1,8 @@
+import { statusTable } from '../../../src/gateway/status-table.js';
 import { EXIT, type ExitCode, GatewayError } from '../errors.js';
 import { type GatewayStatus, STATUS_OPERATION } from '../status.js';
 import { askGateway, listInterfaces } from '../uapi-client.js';
 import { requireInterfaceName, uapiDirectory } from '../uapi-path.js';
-import { statusTable } from './status-table.js';
 
 /** Prints what running gateways tell of themselves: the one named, or all of this user's. */
 export async function status(name: string | undefined, options: { json?: boolean }): Promise<ExitCode> {

@@ -4,6 +4,7 @@ import type { Primitives } from '../../crypto/primitives.js';
 import type { StreamConnector, StreamSocket, Timer } from '../../ports.js';
 import type { Link, LinkEvents, LinkFactory, Route } from '../link.js';
 import { LARGEST_MESSAGE_BYTES } from '../messages.js';
+import { mayBeOpen } from '../routes.js';
 import { HttpError, HttpResponseReader, readRetryAfter } from './http-response.js';
 import { utf8Bytes } from './utf8.js';
 import { parseWebAddress, type WebAddress } from './web-address.js';
@@ -32,8 +33,6 @@ export interface WebSocketLinksOptions {
   readonly connector: StreamConnector;
   readonly primitives: Primitives;
   readonly timer: () => Timer;
-  /** Whether this address may be reached without TLS. */
-  readonly allowsOpen: (url: string) => boolean;
   /** Bytes of the largest message that is taken. */
   readonly mostBytes?: number;
 }
@@ -49,7 +48,7 @@ export class WebSocketLinks implements LinkFactory {
     const { url } = route;
     const address = parseWebAddress(url);
     const fits = route.kind === 'websocket' && /^wss?:/.test(url);
-    if (address === undefined || !fits || !(address.secure || this.#options.allowsOpen(url))) {
+    if (address === undefined || !fits || !(address.secure || mayBeOpen(route))) {
       return refusedLink(this.#options.timer(), events, `${url} is no wss:// address`);
     }
     return new WebSocketLink(address, token, events, this.#options);

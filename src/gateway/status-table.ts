@@ -1,7 +1,7 @@
-import { controlLines } from '../../../src/gateway/control-status.js';
-import type { GatewayStatus, PeerView } from '../status.js';
+import { controlLines } from './control-status.js';
+import type { GatewayStatus, PeerView } from './status.js';
 
-const COLUMNS = [
+const COLUMNS: readonly string[] = Object.freeze([
   'peer',
   'endpoint',
   'transport',
@@ -10,7 +10,7 @@ const COLUMNS = [
   'received',
   'sent',
   'state',
-] as const;
+]);
 /** Enough of a public key to tell peers apart. */
 const KEY_CHARACTERS = 12;
 
@@ -28,7 +28,7 @@ export function statusTable(status: GatewayStatus): string {
   if (status.control) lines.push(...controlLines(status.control));
   if (status.underLoad) lines.push('  under load: handshakes are answered with cookies');
   if (status.peers.length === 0) return [...lines, '  no peers'].join('\n');
-  const rows = [COLUMNS as readonly string[], ...status.peers.map(cells)];
+  const rows = [COLUMNS, ...status.peers.map(cells)];
   const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const format = (row: readonly string[]) =>
     `  ${row.map((cell, column) => cell.padEnd(widths[column])).join('  ')}`.trimEnd();
