@@ -3,23 +3,41 @@
 import { NativePrimitives } from '../native/primitives.js';
 import { failedPrimitives } from '../native/self-test.js';
 import { Edge, messageOf } from '../xs/edge.js';
-import { LineLog } from '../xs/log.js';
+import { LineLog, thresholdOf } from '../xs/log.js';
 import { VERSION } from '../xs/version.js';
+import { enterBackground, reportStart } from './drivers/background.js';
 import { SystemClock } from './drivers/clock.js';
-import { exitWith, print, programArguments, report } from './drivers/process.js';
+import { environment, exitWith, print, programArguments, report } from './drivers/process.js';
 import { SIGHUP, Signals } from './drivers/signals.js';
-import { HELP, readUp } from './gateway/command-line.js';
+import { SystemError } from './drivers/system-error.js';
+import {
+  defaultStateDirectory,
+  HELP,
+  readUp,
+  type StartOptions,
+  type UserspaceCall,
+  userspaceCall,
+} from './gateway/command-line.js';
 import { EXIT, exitCodeOf, GatewayError } from './gateway/gateway-error.js';
 import { measure, WORKS } from './gateway/measure.js';
 import { RunningGateway } from './gateway/running-gateway.js';
 
+/** Words that are no interface's name; `down` is wg-quick's. */
+const COMMANDS = Object.freeze(['up', 'down', 'self-test', 'measure', 'help']);
+/** Longest the process in the background may take to be up, ms. */
+const START_PATIENCE = 20_000;
+
 export default function main(): void {
   try {
-    const [command, ...words] = programArguments();
-    if (command === 'up') up(words);
+    const all = programArguments();
+    const [command, ...words] = all;
+    const call = userspaceCall(all, COMMANDS);
+    if (call !== undefined) userspace(call);
+    else if (command === 'up') run(readUp(words));
     else exitWith(once(command, words));
   } catch (error) {
-    report(`cloudbridge-gateway: ${messageOf(error)}\n`);
+    const sentence = messageOf(error);
+    if (!reportStart(exitCodeOf(error), sentence)) report(`cloudbridge-gateway: ${sentence}\n`);
     exitWith(exitCodeOf(error));
   }
 }
@@ -51,15 +69,32 @@ function once(command: string | undefined, words: readonly string[]): number {
   }
 }
 
-function up(words: readonly string[]): void {
-  const command = readUp(words);
+/** An interface that others configure; in the background unless asked otherwise. */
+function userspace({ name, foreground }: UserspaceCall): void {
+  const level = environment('LOG_LEVEL');
+  if (!foreground) {
+    // As wireguard-go: whoever sets a level wants to see the log.
+    const result = enterBackground(START_PATIENCE, level === undefined);
+    if (result < 0) throw new SystemError('cannot go into the background', -result);
+  }
+  run({
+    name,
+    path: undefined,
+    stateDirectory: defaultStateDirectory(),
+    tier: 'auto',
+    logLevel: thresholdOf(level ?? '') ?? 'error',
+  });
+  reportStart(EXIT.ok, '');
+}
+
+function run(options: StartOptions): void {
   const clock = new SystemClock();
-  const log = new LineLog(report, clock, command.logLevel);
+  const log = new LineLog(report, clock, options.logLevel);
   const edge = new Edge(log, clock);
   const primitives = new NativePrimitives();
   requirePrimitives(primitives);
   const signals = new Signals(edge);
-  const gateway = new RunningGateway({ ...command, primitives, clock, edge, log, onEnded: exitWith });
+  const gateway = new RunningGateway({ ...options, primitives, clock, edge, log, onEnded: exitWith });
   gateway.start();
   signals.onSignal = (signal) => {
     if (signal === SIGHUP) {
@@ -67,7 +102,7 @@ function up(words: readonly string[]): void {
       return;
     }
     gateway.stop();
-    log.write('info', 'down', { interface: command.name });
+    log.write('info', 'down', { interface: options.name });
     exitWith(EXIT.ok);
   };
 }

@@ -3,7 +3,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { base64, keyPair } from '../wireguard/reference/identity.js';
-import { PROGRAM } from './gateway-end.js';
+import { PROGRAM, XS_PROGRAM } from './gateway-end.js';
 import { Lab } from './lab.js';
 import { OURS, Pair, ping, THEIRS } from './pair.js';
 import { ProbeLab } from './probe-lab.js';
@@ -308,9 +308,9 @@ labSuite(`the life of ${SUBJECT}`, [...NEEDS, WG_QUICK], () => {
     }));
 
   it('wg-quick up and down', async (context) => {
-    const otherEngine = process.env.GATEWAY_ENGINE !== undefined && process.env.GATEWAY_ENGINE !== 'node';
-    const given = process.env.GATEWAY_USERSPACE;
-    if (otherEngine && !given) context.skip('needs GATEWAY_USERSPACE for an engine that is not Node');
+    const engine = process.env.GATEWAY_ENGINE ?? 'node';
+    const given = process.env.GATEWAY_USERSPACE ?? (engine === 'xs' ? XS_PROGRAM : undefined);
+    if (engine !== 'node' && !given) context.skip('needs GATEWAY_USERSPACE for an engine given as a command');
     const lab = new Lab();
     try {
       const [ourSpace, theirSpace] = [lab.namespace('ours'), lab.namespace('theirs')];

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,25 +123,39 @@ static int write_whole(const char *path, const uint8_t *bytes, size_t length)
 }
 
 /*
- * (directory, name, bytes): replaces the file as a whole. It is written beside, flushed and renamed: after a power cut
- * there is either the old content or the new one.
+ * Replaces the file as a whole. It is written beside, flushed and renamed: after a power cut there is either the old
+ * content or the new one.
  */
+static int replace(const char *directory, const char *name, const uint8_t *bytes, size_t length)
+{
+	char temporary[PATH_MAX], final[PATH_MAX];
+	if (snprintf(final, sizeof final, "%s/%s", directory, name) >= (int)sizeof final
+		|| snprintf(temporary, sizeof temporary, "%s/.%s.new", directory, name) >= (int)sizeof temporary) return -ENAMETOOLONG;
+	int result = write_whole(temporary, bytes, length);
+	if (result == 0 && rename(temporary, final) < 0) result = -errno;
+	if (result == 0) return flush_directory(directory);
+	unlink(temporary);
+	return result;
+}
+
+/* (directory, name, bytes) */
 void xs_files_replace(xsMachine *the)
 {
-	char temporary[PATH_MAX], final[PATH_MAX], directory[PATH_MAX];
+	char directory[PATH_MAX], name[NAME_MAX + 1];
 	xsmcToStringBuffer(xsArg(0), directory, sizeof directory);
-	const char *name = xsmcToString(xsArg(1));
-	if (snprintf(final, sizeof final, "%s/%s", directory, name) >= (int)sizeof final
-		|| snprintf(temporary, sizeof temporary, "%s/.%s.new", directory, name) >= (int)sizeof temporary) {
-		xsmcSetInteger(xsResult, -ENAMETOOLONG);
-		return;
-	}
+	xsmcToStringBuffer(xsArg(1), name, sizeof name);
 	const cb_buffer bytes = cb_readable(the, &xsArg(2));
-	int result = write_whole(temporary, bytes.bytes, bytes.length);
-	if (result == 0 && rename(temporary, final) < 0) result = -errno;
-	if (result == 0) result = flush_directory(directory);
-	else unlink(temporary);
-	xsmcSetInteger(xsResult, result);
+	xsmcSetInteger(xsResult, replace(directory, name, bytes.bytes, bytes.length));
+}
+
+/* (directory, name, text) */
+void xs_files_replace_text(xsMachine *the)
+{
+	char directory[PATH_MAX], name[NAME_MAX + 1];
+	xsmcToStringBuffer(xsArg(0), directory, sizeof directory);
+	xsmcToStringBuffer(xsArg(1), name, sizeof name);
+	const char *text = xsmcToString(xsArg(2));
+	xsmcSetInteger(xsResult, replace(directory, name, (const uint8_t *)text, strlen(text)));
 }
 
 /* (directory, name) */
@@ -179,4 +194,22 @@ void xs_files_write_text(xsMachine *the)
 		close(fd);
 	}
 	xsmcSetInteger(xsResult, result);
+}
+
+/* (path): whether anything is there. */
+void xs_files_exists(xsMachine *the)
+{
+	xsmcSetBoolean(xsResult, access(xsmcToString(xsArg(0)), F_OK) == 0);
+}
+
+/* (path): what a symbolic link holds, or a negative errno. */
+void xs_files_read_link(xsMachine *the)
+{
+	char target[PATH_MAX];
+	const ssize_t length = readlink(xsmcToString(xsArg(0)), target, sizeof target - 1);
+	if (length < 0) xsmcSetInteger(xsResult, -errno);
+	else {
+		target[length] = 0;
+		xsmcSetString(xsResult, target);
+	}
 }

@@ -19,6 +19,11 @@ export function replaceFile(this: void, directory: string, name: string, bytes: 
   return native('xs_files_replace').call(this, directory, name, bytes);
 }
 
+/** As `replaceFile`, in UTF-8. */
+export function replaceText(this: void, directory: string, name: string, text: string): number {
+  return native('xs_files_replace_text').call(this, directory, name, text);
+}
+
 export function removeFile(this: void, directory: string, name: string): number {
   return native('xs_files_remove').call(this, directory, name);
 }
@@ -31,4 +36,13 @@ export function makeDirectory(this: void, path: string, mode: number): number {
 /** Into an existing file, as those of /proc. */
 export function writeText(this: void, path: string, text: string): number {
   return native('xs_files_write_text').call(this, path, text);
+}
+
+export function exists(this: void, path: string): boolean {
+  return native('xs_files_exists').call(this, path);
+}
+
+/** What a symbolic link holds, or a negative errno. */
+export function readLink(this: void, path: string): string | number {
+  return native('xs_files_read_link').call(this, path);
 }

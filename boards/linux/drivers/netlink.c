@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,31 +90,52 @@ void xs_netlink_name(xsMachine *the)
 	if (if_indextoname(xsmcToUnsigned(xsArg(0)), name) != NULL) xsmcSetString(xsResult, name);
 }
 
-/* (index, mtu): sets the MTU and brings the link up. */
-void xs_netlink_up(xsMachine *the)
+/* (index, mtu, up): sets the MTU and, with `up`, brings the link up. */
+void xs_netlink_set_link(xsMachine *the)
 {
 	request message;
 	struct ifinfomsg *link = begin(&message, RTM_NEWLINK, 0, sizeof *link);
 	link->ifi_index = xsmcToInteger(xsArg(0));
-	link->ifi_flags = link->ifi_change = IFF_UP;
+	if (xsmcTest(xsArg(2))) link->ifi_flags = link->ifi_change = IFF_UP;
 	add32(&message, IFLA_MTU, xsmcToUnsigned(xsArg(1)));
 	xsmcSetInteger(xsResult, exchange(&message));
 }
 
+/* (name): the interface's MTU in bytes, or a negative errno. */
+void xs_netlink_link_mtu(xsMachine *the)
+{
+	struct ifreq request = { .ifr_mtu = 0 };
+	xsmcToStringBuffer(xsArg(0), request.ifr_name, sizeof request.ifr_name);
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int result = fd < 0 || ioctl(fd, SIOCGIFMTU, &request) < 0 ? -errno : request.ifr_mtu;
+	if (fd >= 0) close(fd);
+	xsmcSetInteger(xsResult, result);
+}
+
 /* (index, address, prefixLength) */
-void xs_netlink_add_address(xsMachine *the)
+static void change_address(xsMachine *the, uint16_t type, uint16_t flags)
 {
 	request message;
 	const uint32_t index = xsmcToUnsigned(xsArg(0)), prefixLength = xsmcToUnsigned(xsArg(2));
 	const cb_buffer address = cb_readable(the, &xsArg(1));
 	require_address(the, &address, prefixLength);
-	struct ifaddrmsg *fixed = begin(&message, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof *fixed);
+	struct ifaddrmsg *fixed = begin(&message, type, flags, sizeof *fixed);
 	fixed->ifa_family = family_of(&address);
 	fixed->ifa_prefixlen = (uint8_t)prefixLength;
 	fixed->ifa_index = index;
 	add(&message, IFA_LOCAL, address.bytes, address.length);
 	add(&message, IFA_ADDRESS, address.bytes, address.length);
 	xsmcSetInteger(xsResult, exchange(&message));
+}
+
+void xs_netlink_add_address(xsMachine *the)
+{
+	change_address(the, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+}
+
+void xs_netlink_remove_address(xsMachine *the)
+{
+	change_address(the, RTM_DELADDR, 0);
 }
 
 /* (add, index, address, prefixLength, table): table 0 is the main one. */

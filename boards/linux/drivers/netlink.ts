@@ -9,13 +9,22 @@ export function interfaceName(this: void, index: number): string | undefined {
   return native('xs_netlink_name').call(this, index);
 }
 
-/** Sets the MTU (bytes) and brings the link up. */
-export function bringUp(this: void, index: number, mtu: number): number {
-  return native('xs_netlink_up').call(this, index, mtu);
+/** Sets the MTU (bytes) and, with `up`, brings the link up. */
+export function setLink(this: void, index: number, mtu: number, up: boolean): number {
+  return native('xs_netlink_set_link').call(this, index, mtu, up);
+}
+
+/** The interface's MTU in bytes. */
+export function linkMtu(this: void, name: string): number {
+  return native('xs_netlink_link_mtu').call(this, name);
 }
 
 export function addAddress(this: void, index: number, address: Uint8Array, prefixLength: number): number {
   return native('xs_netlink_add_address').call(this, index, address, prefixLength);
+}
+
+export function removeAddress(this: void, index: number, address: Uint8Array, prefixLength: number): number {
+  return native('xs_netlink_remove_address').call(this, index, address, prefixLength);
 }
 
 /** Adds or deletes a route to an interface; table 0 is the main one. */

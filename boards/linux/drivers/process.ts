@@ -32,8 +32,3 @@ export function userId(this: void): number {
 export function environment(this: void, name: string): string | undefined {
   return native('xs_process_environment').call(this, name);
 }
-
-/** Runs a script by `sh` and waits for its end: its exit status, 128 and more for a signal, or a negative errno. */
-export function runShell(this: void, script: string): number {
-  return native('xs_process_shell').call(this, script);
-}

@@ -42,6 +42,21 @@ export function readConfiguration(path: string, primitives: Primitives): Configu
   return { config, warnings };
 }
 
+/** What an interface begins with that `wg` and `ip` configure: nothing, not even a key. */
+export function noConfiguration(): TunnelConfig {
+  const own = { listenPort: undefined, mtu: undefined, fwMark: 0, table: 'off' } as const;
+  const none = {
+    addresses: [],
+    dnsServers: [],
+    dnsSearch: [],
+    preUp: [],
+    postUp: [],
+    preDown: [],
+    postDown: [],
+  };
+  return { interface: { privateKey: new Uint8Array(0), ...own, ...none }, peers: [] };
+}
+
 /** As wg-quick: `/etc/wireguard/wg0.conf` is the interface `wg0`. */
 export function interfaceNameOf(path: string): string {
   const base = path.slice(path.lastIndexOf('/') + 1);

@@ -1,3 +1,4 @@
+import { StoreError } from '../drivers/file-store.js';
 import { EACCES, EADDRINUSE, EBUSY, EEXIST, EPERM, SystemError } from '../drivers/system-error.js';
 
 /** Exit codes, the same as the Node host's, so that a service manager need not know which one runs. */
@@ -10,6 +11,8 @@ export const EXIT = Object.freeze({
   portTaken: 5,
   alreadyRunning: 6,
   state: 7,
+  endpoint: 8,
+  notRunning: 9,
   system: 10,
 });
 
@@ -26,6 +29,7 @@ export class GatewayError extends Error {
 /** The exit code that tells what was thrown. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof GatewayError) return error.exitCode;
+  if (error instanceof StoreError) return EXIT.state;
   if (!(error instanceof SystemError)) return EXIT.failure;
   switch (error.errno) {
     case EPERM:

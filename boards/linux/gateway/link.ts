@@ -1,54 +1,47 @@
 /**
  * The interface around the tunnel, as wg-quick sets it up: addresses, MTU, up, routes to the AllowedIPs, hooks. The
- * interface takes addresses and routes with it when it goes; what is left (policy rules) is taken back here.
+ * interface takes addresses and routes with it when it goes; what is left is on the undo list.
  */
 
 import type { InterfaceConfig, TunnelConfig } from '../../../src/config/tunnel-config.js';
 import { formatPrefix, type Prefix } from '../../../src/packet/address.js';
 import type { Log } from '../../../src/ports.js';
 import { planRoutes, type RoutePlan } from '../../../src/router/routes.js';
-import { readText, writeText } from '../drivers/files.js';
-import {
-  addAddress,
-  bringUp,
-  changeRoute,
-  changeRule,
-  interfaceIndex,
-  routeMtu,
-} from '../drivers/netlink.js';
-import { runShell } from '../drivers/process.js';
-import { EEXIST, ENODEV, errorText, SystemError } from '../drivers/system-error.js';
+import { runScript } from '../drivers/command.js';
+import { addAddress, changeRoute, interfaceIndex, routeMtu, setLink } from '../drivers/netlink.js';
+import { EEXIST, ENODEV, SystemError } from '../drivers/system-error.js';
+import { DefaultRoute, freeTable } from './default-route.js';
+import { setDns } from './dns.js';
 import { EXIT, GatewayError } from './gateway-error.js';
+import type { UndoList } from './undo.js';
 
 /** IPv6 header 40, UDP header 8, WireGuard's header 16 and tag 16. */
 const TUNNEL_OVERHEAD = 80;
 const ETHERNET_MTU = 1500;
 /** Loopback's MTU says nothing about where a packet goes from there. */
 const LARGEST_LINK = 65_535;
-/** Mark and table of a default route when the configuration names none: WireGuard's usual port, as wg-quick does. */
-const DEFAULT_MARK = 51_820;
-/** Before the kernel's own rule for the main table (32766), behind everything set by hand. */
-const RULE_PREFERENCE = 32_765;
-const MAIN_TABLE = 254;
-const SRC_VALID_MARK = '/proc/sys/net/ipv4/conf/all/src_valid_mark';
 
-type Hook = 'preUp' | 'postUp' | 'preDown' | 'postDown';
+type Hook = 'preUp' | 'postUp' | 'preDown';
 
 export class Link {
   readonly #name: string;
   readonly #settings: InterfaceConfig;
   readonly #log: Log;
   readonly #setMark: (mark: number) => void;
+  readonly #undo: UndoList;
+  readonly #defaults = new Map<4 | 6, DefaultRoute>();
+  #up = false;
   #index = 0;
   #mark: number;
   #plan: RoutePlan = { routes: [], defaults: [], table: undefined };
 
   /** `setMark` marks the tunnel's own datagrams; called when a default route needs it. */
-  constructor(name: string, config: TunnelConfig, setMark: (mark: number) => void, log: Log) {
+  constructor(name: string, config: TunnelConfig, setMark: (mark: number) => void, undo: UndoList, log: Log) {
     this.#name = name;
     this.#settings = config.interface;
     this.#mark = config.interface.fwMark;
     this.#setMark = setMark;
+    this.#undo = undo;
     this.#log = log;
   }
 
@@ -59,21 +52,29 @@ export class Link {
 
   /** Sets everything up; the MTU in bytes. Throws a {@link GatewayError} or {@link SystemError}. */
   configure(config: TunnelConfig): number {
-    this.#index = interfaceIndex(this.#name);
-    if (this.#index === 0) throw new SystemError(`cannot find the interface ${this.#name}`, ENODEV);
+    this.#find();
     for (const address of this.#settings.addresses) {
       const result = addAddress(this.#index, address.address, address.prefixLength);
       if (result < 0) throw new SystemError(`cannot set the address ${formatPrefix(address)}`, -result);
     }
     const mtu = this.#settings.mtu ?? measureMtu(config);
-    const result = bringUp(this.#index, mtu);
-    if (result < 0) throw new SystemError(`cannot bring ${this.#name} up with MTU ${mtu}`, -result);
-    if (this.#settings.dnsServers.length > 0) {
-      const reason = 'name servers are not set by this build; do it in PostUp, as with resolvectl';
-      this.#log.write('warn', 'dns-not-set', { reason });
-    }
+    this.#setLink(mtu, true);
+    setDns(this.#name, this.#settings, this.#undo, this.#log);
     this.setRoutes(config.peers.flatMap((peer) => peer.allowedIps));
     this.#hooks('postUp', true);
+    // After a crash, too: what PostUp did expects it.
+    for (const script of [...this.#settings.postDown].reverse()) {
+      this.#undo.addLast({ kind: 'hook', script, interfaceName: this.#name });
+    }
+    this.#up = true;
+    return mtu;
+  }
+
+  /** For others to configure: the usual MTU, and nothing else; the MTU in bytes. Throws a {@link SystemError}. */
+  leaveToOthers(): number {
+    this.#find();
+    const mtu = ETHERNET_MTU - TUNNEL_OVERHEAD;
+    this.#setLink(mtu, false);
     return mtu;
   }
 
@@ -86,22 +87,35 @@ export class Link {
     this.#plan = next;
     for (const route of before.routes) if (!wanted.has(formatPrefix(route))) this.#route(false, route, next);
     for (const route of next.routes) if (!had.has(formatPrefix(route))) this.#route(true, route, next);
-    for (const family of before.defaults)
-      if (!next.defaults.includes(family)) this.#defaultRoute(false, family);
-    for (const family of next.defaults)
-      if (!before.defaults.includes(family)) this.#defaultRoute(true, family);
+    for (const [family, route] of this.#defaults) {
+      if (next.defaults.includes(family)) continue;
+      route.remove(true);
+      this.#defaults.delete(family);
+    }
+    for (const family of next.defaults) if (!this.#defaults.has(family)) this.#addDefaultRoute(family);
   }
 
   /** While the interface still is. Failures are logged: nothing keeps a tunnel from going down. */
   preDown(): void {
-    this.#hooks('preDown', false);
-    for (const family of this.#plan.defaults) this.#rules(false, family);
-    this.#plan = { routes: [], defaults: [], table: undefined };
+    if (this.#up) this.#hooks('preDown', false);
+    for (const route of this.#defaults.values()) route.remove(false);
+    this.#defaults.clear();
+    this.#undo.runBeforeHooks();
   }
 
   /** When the interface is gone. */
   postDown(): void {
-    this.#hooks('postDown', false);
+    this.#undo.run();
+  }
+
+  #find(): void {
+    this.#index = interfaceIndex(this.#name);
+    if (this.#index === 0) throw new SystemError(`cannot find the interface ${this.#name}`, ENODEV);
+  }
+
+  #setLink(mtu: number, up: boolean): void {
+    const result = setLink(this.#index, mtu, up);
+    if (result < 0) throw new SystemError(`cannot bring ${this.#name} up with MTU ${mtu}`, -result);
   }
 
   #route(adding: boolean, route: Prefix, plan: RoutePlan): void {
@@ -115,44 +129,26 @@ export class Link {
     throw new SystemError(`cannot set the route ${formatPrefix(route)}`, -result);
   }
 
-  /** Everything without the mark goes through the tunnel, but for what the main table knows more exactly. */
-  #defaultRoute(adding: boolean, family: 4 | 6): void {
-    if (this.#mark === 0) this.#mark = DEFAULT_MARK;
-    const everything = new Uint8Array(family === 4 ? 4 : 16);
-    if (adding) {
-      this.#setMark(this.#mark);
-      if (family === 4) this.#acceptMarkedReplies();
-    }
-    const result = changeRoute(adding, this.#index, everything, 0, this.#mark);
-    if (adding && result < 0)
-      throw new SystemError(`cannot set the default route of table ${this.#mark}`, -result);
-    this.#rules(adding, family);
-  }
-
-  #rules(adding: boolean, family: 4 | 6): void {
-    const results = [
-      changeRule(adding, family, RULE_PREFERENCE, this.#mark, this.#mark),
-      changeRule(adding, family, RULE_PREFERENCE - 1, MAIN_TABLE, 0),
-    ];
-    for (const result of results) {
-      if (result >= 0) continue;
-      if (adding) throw new SystemError('cannot set the policy rules of a default route', -result);
-      this.#log.write('warn', 'rule-not-removed', { reason: errorText(-result) });
-    }
-  }
-
-  /** The reverse-path check looks at a reply's mark only when this is on. It stays on: others may rely on it by then. */
-  #acceptMarkedReplies(): void {
-    if (readText(SRC_VALID_MARK, 16) === '1\n') return;
-    const result = writeText(SRC_VALID_MARK, '1');
-    if (result < 0) this.#log.write('warn', 'src-valid-mark-not-set', { reason: errorText(-result) });
+  #addDefaultRoute(family: 4 | 6): void {
+    if (this.#mark === 0) this.#mark = freeTable();
+    this.#setMark(this.#mark);
+    const { addresses } = this.#settings;
+    const route = new DefaultRoute(
+      this.#name,
+      this.#index,
+      family,
+      this.#mark,
+      addresses,
+      this.#undo,
+      this.#log,
+    );
+    this.#defaults.set(family, route);
   }
 
   #hooks(hook: Hook, must: boolean): void {
     for (const script of this.#settings[hook]) {
-      const status = runShell(script.replaceAll('%i', this.#name));
-      if (status === 0) continue;
-      const reason = status < 0 ? errorText(-status) : `it ended with ${status}`;
+      const reason = runScript(script.replaceAll('%i', this.#name));
+      if (reason === undefined) continue;
       // The script itself may hold a secret.
       if (must) throw new GatewayError(EXIT.system, `a ${nameOf(hook)} command failed: ${reason}`);
       this.#log.write('warn', 'hook-failed', { hook: nameOf(hook), reason });

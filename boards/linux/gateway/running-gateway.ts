@@ -21,23 +21,22 @@ import { SystemResolver } from '../drivers/resolver.js';
 import { EADDRINUSE, errorText, SystemError } from '../drivers/system-error.js';
 import { Udp } from '../drivers/udp.js';
 import { zoneName } from '../drivers/zones.js';
-import { readConfiguration } from './configuration.js';
+import type { StartOptions } from './command-line.js';
+import { noConfiguration, readConfiguration } from './configuration.js';
 import { ControlHost } from './control-host.js';
 import { ControlSocket, refuseLive } from './control-socket.js';
 import { EXIT, GatewayError } from './gateway-error.js';
 import { Link } from './link.js';
-import { chooseTier, type Pump, type Tier, type TierChoice } from './tier.js';
+import { MtuWatch } from './mtu-watch.js';
+import { chooseTier, type Pump, type Tier } from './tier.js';
+import { UndoList } from './undo.js';
 
 /** A send failure older than this no longer explains anything, ms. */
 const FAILURE_MEMORY = 30_000;
 /** What slots hold where no MTU is configured. */
 const USUAL_PACKET = 1500;
 
-export interface RunningOptions {
-  readonly name: string;
-  readonly path: string;
-  readonly stateDirectory: string;
-  readonly tier: TierChoice;
+export interface RunningOptions extends Omit<StartOptions, 'logLevel'> {
   readonly primitives: Primitives;
   readonly clock: Clock;
   readonly edge: Edge;
@@ -58,6 +57,7 @@ export class RunningGateway {
   #pump: Pump | undefined;
   #host: ControlHost | undefined;
   #control: ControlSocket | undefined;
+  #mtuWatch: MtuWatch | undefined;
   #stopped = false;
 
   constructor(options: RunningOptions) {
@@ -82,14 +82,17 @@ export class RunningGateway {
       const sentence = `an interface named ${name} exists already; remove it with "ip link delete ${name}", or use another --name`;
       throw new GatewayError(EXIT.alreadyRunning, sentence);
     }
-    const { config, warnings } = readConfiguration(path, primitives);
+    const { config, warnings } =
+      path === undefined ? { config: noConfiguration(), warnings: [] } : readConfiguration(path, primitives);
     for (const warning of warnings) log.write('warn', 'configuration', { warning });
     this.#config = config;
 
     const store = new FileStore(`${stateDirectory}/${name}`);
+    const undo = new UndoList(stateDirectory, name, log);
+    undo.heal();
     const socket = openSocket(config, edge);
     this.#socket = socket;
-    const link = new Link(name, config, (mark) => socket.setMark(mark), log);
+    const link = new Link(name, config, (mark) => socket.setMark(mark), undo, log);
     link.preUp();
     this.#link = link;
     const tier = chooseTier(name, this.#options.tier, edge, log);
@@ -114,9 +117,13 @@ export class RunningGateway {
     });
     this.#pump = pump;
     pump.start();
-    applyConfig(device, config, undefined, new Map());
+    if (path !== undefined) applyConfig(device, config, undefined, new Map());
     this.#resolveNames();
-    device.mtu = link.configure(config);
+    device.mtu = path === undefined ? link.leaveToOthers() : link.configure(config);
+    this.#mtuWatch = new MtuWatch(name, new OneShot(edge), (mtu) => {
+      device.mtu = mtu;
+    });
+    this.#mtuWatch.start();
     const onMoved = () => pump.socketMoved();
     this.#host = new ControlHost(socket, config.interface.fwMark, onMoved, log, () => this.status());
     this.#control = new ControlSocket(name, device, this.#host, edge, log);
@@ -136,6 +143,11 @@ export class RunningGateway {
     const { path, primitives, log } = this.#options;
     const device = this.#device;
     if (device === undefined || this.#stopped) return;
+    if (path === undefined) {
+      const reason = 'this gateway has no configuration file; use wg syncconf';
+      log.write('warn', 'reload-refused', { reason });
+      return;
+    }
     try {
       const { config, warnings } = readConfiguration(path, primitives);
       for (const warning of warnings) log.write('warn', 'configuration', { warning });
@@ -157,6 +169,7 @@ export class RunningGateway {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#mtuWatch?.stop();
     this.#control?.close();
     this.#pump?.stop();
     this.#link?.preDown();
@@ -188,7 +201,7 @@ export class RunningGateway {
       mtu: device.mtu,
       ipv6Missing: socket.hasIpv6 ? null : 'this host has no IPv6',
       underLoad: device.underLoad,
-      configuration: path,
+      configuration: path ?? null,
       peers: Array.from(device.peers(), (peer) =>
         peerView(peer, device, now, (one) => this.#detail(one, now), zoneName),
       ),
