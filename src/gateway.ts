@@ -7,6 +7,7 @@
 import { Batch } from './packet/batch.js';
 import type { Clock, DatagramSocket, Log, PacketDevice, Resolver, Timer } from './ports.js';
 import { EndpointNames } from './transport/endpoint-names.js';
+import type { Paths } from './transport/paths.js';
 import type { Device } from './wireguard/device.js';
 import { DATA_OVERHEAD_BYTES } from './wireguard/messages.js';
 
@@ -14,6 +15,8 @@ export interface GatewayOptions {
   readonly device: Device;
   readonly tunnel: PacketDevice;
   readonly socket: DatagramSocket;
+  /** Of peers with several transports; `socket` then knows them too. */
+  readonly paths?: Paths;
   readonly clock: Clock;
   readonly timer: Timer;
   readonly resolver?: Resolver;
@@ -49,11 +52,12 @@ export class Gateway {
   }
 
   start(): void {
-    const { device, tunnel, socket } = this.#options;
+    const { device, tunnel, socket, paths } = this.#options;
     this.#running = true;
     device.onOutbox = () => this.#sendOutbox();
     device.onDeadline = () => this.#arm();
     device.onResolve = (peer) => this.names?.resolve(peer);
+    if (paths) paths.onDeadline = () => this.#arm();
     tunnel.onReadable = () => this.#pumpOutward();
     socket.onReadable = () => this.#pumpInward();
     tunnel.onClosed = (reason) => this.#closed(reason);
@@ -67,9 +71,10 @@ export class Gateway {
   /** Stops the loop. The device's keys, the tunnel device and the socket are their owner's to close. */
   stop(): void {
     this.#running = false;
-    const { device, tunnel, socket, timer } = this.#options;
+    const { device, tunnel, socket, timer, paths } = this.#options;
     timer.cancel();
     device.onOutbox = device.onDeadline = device.onResolve = undefined;
+    if (paths) paths.onDeadline = undefined;
     tunnel.onReadable = socket.onReadable = undefined;
     tunnel.onClosed = socket.onClosed = undefined;
   }
@@ -113,7 +118,8 @@ export class Gateway {
   /** Sets the timer to the next deadline unless it already goes off before; one early wake-up is cheaper than many settings. */
   #arm(): void {
     if (!this.#running) return;
-    const deadline = this.device.nextDeadline();
+    const paths = this.#options.paths?.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    const deadline = Math.min(this.device.nextDeadline(), paths);
     if (deadline >= this.#wakeAt) return;
     const now = this.#options.clock.monotonic();
     const delay = Math.min(LONGEST_SLEEP, Math.max(0, deadline - now));
@@ -126,6 +132,7 @@ export class Gateway {
     if (!this.#running) return;
     try {
       this.device.advance();
+      this.#options.paths?.advance();
     } finally {
       // Whatever went wrong with one peer or message, the others' timers go on.
       this.#afterCall();

@@ -46,6 +46,8 @@ export interface TransportEvents {
   changed(): void;
   /** A datagram came, not yet authenticated; the bytes are lent until the call returns. */
   received(bytes: Uint8Array, offset: number, length: number): void;
+  /** All that came together has been handed over: a good moment to work on it. */
+  delivered(): void;
 }
 
 export interface Transport {

@@ -11,7 +11,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   wireguard: ['packet', 'crypto', 'ports'],
   control: ['packet', 'crypto', 'ports', 'config', 'identity'],
   ice: ['packet', 'crypto', 'ports', 'wireguard'],
-  transport: ['packet', 'crypto', 'ports', 'wireguard', 'ice'],
+  // Of `control` only its HTTP and WebSocket on plain streams.
+  transport: ['packet', 'crypto', 'ports', 'wireguard', 'ice', 'control'],
   router: ['packet', 'crypto', 'ports', 'config', 'wireguard', 'ice', 'transport'],
   // What an operator changes and sees of a running gateway.
   // The composition: the only one that knows everyone.

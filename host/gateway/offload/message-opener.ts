@@ -11,6 +11,7 @@ import {
   readU32,
   TYPE_DATA,
 } from '../../../src/wireguard/messages.js';
+import { probeId, probeKind } from '../../../src/wireguard/probe.js';
 import {
   BAD_PACKET,
   BAD_TAG,
@@ -127,11 +128,21 @@ export class MessageOpener {
     this.#keypair = keypair;
     this.#datagrams++;
     this.#bytes += length;
+    if (result === BAD_PACKET && this.#probe(at, length, keypair)) return;
     if (length > DATA_OVERHEAD_BYTES) this.#dataPackets++;
     if (result > 0 && result < SOURCE_UNKNOWN) this.#counters.packetsDelivered++;
     else if (result === BAD_PACKET) counters.badPacket++;
     else if (result === 0) counters.keepalivesReceived++;
     else this.#checkSource(at, result - SOURCE_UNKNOWN, keypair);
+  }
+
+  /** True when what is no packet was a probe. */
+  #probe(at: number, length: number, keypair: Keypair): boolean {
+    const { bytes } = this.#kernel;
+    const inner = at + MESSAGE_HEADER;
+    const kind = probeKind(bytes, inner, length - DATA_OVERHEAD_BYTES);
+    if (kind !== 0) keypair.peer.probed(kind, probeId(bytes, inner), this.#source, 0);
+    return kind !== 0;
   }
 
   #prove(length: number): void {
