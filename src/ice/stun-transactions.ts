@@ -30,7 +30,7 @@ export interface TransactionOwner {
   /** Sends the request once, at first and at each retransmission. */
   transmit(transaction: StunTransaction): void;
   /**
-   * An answer with the right transaction id. True ends the transaction, which is free for other use when this returns;
+   * An answer with the right transaction id; `path` tells which way it came, as given to `receive`. True ends the transaction, which is free for other use when this returns;
    * false: the answer is not authentic, and counts as never received (RFC 8489 section 9.1.4).
    */
   answered(
@@ -38,6 +38,7 @@ export interface TransactionOwner {
     answer: StunView,
     from: Uint8Array,
     fromAt: number,
+    path: number,
     now: number,
   ): boolean;
   /** No answer came. */
@@ -56,11 +57,15 @@ export class StunTransaction implements Scheduled {
   kind = 0;
   /** Monotonic ms of the first sending. */
   startedAt = 0;
+  /** Monotonic ms of the last sending. */
+  touchedAt = 0;
   /** Times sent so far. */
   sent = 0;
   /** Whose it is; undefined when it is free. */
   owner: TransactionOwner | undefined;
   rto = 0;
+  /** How often it is sent at most. */
+  requests = 1;
   /** The first four bytes of the id: its place in the table. */
   tag = 0;
   /** False: it is still waited for, but no longer sent (RFC 8445 section 7.2.5.1, a cancelled check). */
@@ -110,7 +115,7 @@ export class StunTransactions {
 
   /**
    * Sends a request that was written with an id of `newId`. `rto` is the first wait in ms where the caller knows better
-   * than the timing. Undefined, with nothing sent, when too many are in flight.
+   * than the timing, `requests` how often it is sent. Undefined, with nothing sent, when too many are in flight.
    */
   start(
     owner: TransactionOwner,
@@ -120,6 +125,7 @@ export class StunTransactions {
     length: number,
     now: number,
     rto = this.#timing.rto,
+    requests = this.#timing.requests,
   ): StunTransaction | undefined {
     if (this.#pending.size >= this.#most) return undefined;
     const transaction = this.#free.pop() ?? new StunTransaction(Math.max(length, 192));
@@ -129,8 +135,9 @@ export class StunTransactions {
     transaction.owner = owner;
     transaction.kind = kind;
     transaction.subject = subject;
-    transaction.startedAt = now;
+    transaction.startedAt = transaction.touchedAt = now;
     transaction.rto = rto;
+    transaction.requests = requests;
     transaction.sent = 1;
     transaction.retransmit = true;
     transaction.tag = tagOf(transaction.request, 8);
@@ -141,7 +148,7 @@ export class StunTransactions {
   }
 
   /** Hands an answer to the request's owner. False when nobody asked, or when the owner did not believe it. */
-  receive(answer: StunView, from: Uint8Array, fromAt: number, now: number): boolean {
+  receive(answer: StunView, from: Uint8Array, fromAt: number, path: number, now: number): boolean {
     const at = answer.transactionId;
     const transaction = this.#pending.get(tagOf(answer.bytes, at));
     if (transaction === undefined) return false;
@@ -149,7 +156,7 @@ export class StunTransactions {
       if (transaction.request[8 + i] !== answer.bytes[at + i]) return false;
     }
     const { tag } = transaction;
-    if (!transaction.owner!.answered(transaction, answer, from, fromAt, now)) return false;
+    if (!transaction.owner!.answered(transaction, answer, from, fromAt, path, now)) return false;
     this.#end(transaction, tag);
     return true;
   }
@@ -174,16 +181,17 @@ export class StunTransactions {
   /** Sends again what is due, and tells owners what was never answered. */
   advance(now: number): void {
     for (let due = this.#heap.popDue(now); due !== undefined; due = this.#heap.popDue(now)) {
-      if (this.#reliable || due.sent >= this.#timing.requests) {
+      if (this.#reliable || due.sent >= due.requests) {
         const { tag } = due;
         due.owner!.expired(due, now);
         this.#end(due, tag);
         continue;
       }
       due.sent++;
+      due.touchedAt = now;
       // RFC 8489 section 6.2.1: waits double; the one after the last request is Rm times the first.
       const wait =
-        due.sent === this.#timing.requests ? due.rto * this.#timing.lastWait : due.rto * 2 ** (due.sent - 1);
+        due.sent === due.requests ? due.rto * this.#timing.lastWait : due.rto * 2 ** (due.sent - 1);
       this.#heap.schedule(due, now + wait);
       if (due.retransmit) due.owner!.transmit(due);
     }
