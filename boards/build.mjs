@@ -67,6 +67,8 @@ function shortcomings(board) {
   if (board.host) {
     if (!finds('cc')) missing.push('a C compiler: apt-get install gcc');
     if (!finds('pkg-config', '--exists', 'gio-2.0')) missing.push('GLib: apt-get install libglib2.0-dev');
+    if (!finds('pkg-config', '--atleast-version=3.0', 'openssl'))
+      missing.push('OpenSSL 3: apt-get install libssl-dev');
   } else {
     if (!finds(`${CROSS}-gcc`)) missing.push(`the compiler for arm64: apt-get install gcc-${CROSS}`);
     for (const program of SYSROOT_NEEDS) {

@@ -1,10 +1,15 @@
 /** Entry of the Linux program: `cloudbridge-gateway up FILE.conf`. */
 
+import type { ManagedGateway } from '../../src/gateway/managed-gateway.js';
 import { NativePrimitives } from '../native/primitives.js';
 import { failedPrimitives } from '../native/self-test.js';
 import { Edge, messageOf } from '../xs/edge.js';
 import { LineLog, thresholdOf } from '../xs/log.js';
 import { VERSION } from '../xs/version.js';
+import { isControlCommand, readControl } from './control/command-line.js';
+import { answer } from './control/commands.js';
+import { openManaged } from './control/managed.js';
+import type { Services } from './control/services.js';
 import { enterBackground, reportStart } from './drivers/background.js';
 import { SystemClock } from './drivers/clock.js';
 import { environment, exitWith, print, programArguments, report } from './drivers/process.js';
@@ -23,7 +28,9 @@ import { measure, WORKS } from './gateway/measure.js';
 import { RunningGateway } from './gateway/running-gateway.js';
 
 /** Words that are no interface's name; `down` is wg-quick's. */
-const COMMANDS = Object.freeze(['up', 'down', 'self-test', 'measure', 'help']);
+const COMMANDS = Object.freeze([
+  ...['up', 'down', 'enrol', 'run', 'status', 'doctor', 'leave', 'self-test', 'measure', 'help'],
+]);
 /** Longest the process in the background may take to be up, ms. */
 const START_PATIENCE = 20_000;
 
@@ -34,12 +41,25 @@ export default function main(): void {
     const call = userspaceCall(all, COMMANDS);
     if (call !== undefined) userspace(call);
     else if (command === 'up') run(readUp(words));
+    else if (isControlCommand(command)) control(command, words);
     else exitWith(once(command, words));
   } catch (error) {
     const sentence = messageOf(error);
     if (!reportStart(exitCodeOf(error), sentence)) report(`cloudbridge-gateway: ${sentence}\n`);
     exitWith(exitCodeOf(error));
   }
+}
+
+/** Commands of a gateway that a control plane configures. */
+function control(command: string, words: readonly string[]): void {
+  const options = readControl(command, words);
+  if (command === 'run') {
+    run({ ...options, path: undefined }, (services) => openManaged(options, services));
+    return;
+  }
+  const primitives = new NativePrimitives();
+  requirePrimitives(primitives);
+  answer(command, options, primitives);
 }
 
 /** Commands that answer and end; the exit code. */
@@ -87,14 +107,17 @@ function userspace({ name, foreground }: UserspaceCall): void {
   reportStart(EXIT.ok, '');
 }
 
-function run(options: StartOptions): void {
+/** `manage`: who configures it, when no file and nobody else does. */
+function run(options: StartOptions, manage?: (services: Services) => ManagedGateway): void {
   const clock = new SystemClock();
   const log = new LineLog(report, clock, options.logLevel);
   const edge = new Edge(log, clock);
   const primitives = new NativePrimitives();
   requirePrimitives(primitives);
   const signals = new Signals(edge);
-  const gateway = new RunningGateway({ ...options, primitives, clock, edge, log, onEnded: exitWith });
+  const services = { primitives, clock, edge, log };
+  const managed = manage?.(services);
+  const gateway = new RunningGateway({ ...options, ...services, managed, onEnded: exitWith });
   gateway.start();
   signals.onSignal = (signal) => {
     if (signal === SIGHUP) {

@@ -8,7 +8,8 @@ START_SIMULATOR =
 KILL_SERIAL2XSBUG =
 KILL_SIMULATOR =
 
-C_FLAGS += -I$(CLOUDBRIDGE)/boards/native/crypto
+C_FLAGS += -I$(CLOUDBRIDGE)/boards/native/crypto $(shell pkg-config --cflags openssl)
+LINK_LIBRARIES += $(shell pkg-config --libs openssl)
 
 PROGRAM = $(BIN_DIR)/cloudbridge-gateway
 

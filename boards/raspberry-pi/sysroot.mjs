@@ -6,10 +6,12 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
@@ -18,12 +20,14 @@ export const SYSROOT_NEEDS = ['apt-get', 'dpkg'];
 const PACKAGES = [
   ...['libc6', 'libc6-dev', 'linux-libc-dev', 'libgcc-s1', 'libatomic1', 'libglib2.0-0', 'libglib2.0-dev'],
   ...['libpcre2-8-0', 'libpcre2-dev', 'libffi8', 'libffi-dev', 'zlib1g', 'zlib1g-dev', 'libmount1'],
+  ...['libssl3', 'libssl-dev'],
   ...['libmount-dev', 'libselinux1', 'libselinux1-dev', 'libsepol-dev', 'libblkid1', 'libblkid-dev'],
 ];
 
-/** Makes the folder once and gives its path back. Debian must know arm64: `dpkg --add-architecture arm64`. */
+/** Makes the folder, once for each list of packages, and gives its path back. Debian must know arm64: `dpkg --add-architecture arm64`. */
 export function makeSysroot(folder, quiet) {
-  if (existsSync(folder)) return folder;
+  const listing = join(folder, 'packages.txt');
+  if (existsSync(listing) && readFileSync(listing, 'utf8') === PACKAGES.join('\n')) return folder;
   const stdio = ['ignore', quiet ? 'ignore' : 'inherit', 'inherit'];
   const fresh = `${folder}.${process.pid}`;
   const downloads = join(fresh, 'packages');
@@ -43,6 +47,8 @@ export function makeSysroot(folder, quiet) {
   }
   rmSync(downloads, { recursive: true });
   bendLinks(fresh);
+  writeFileSync(join(fresh, 'packages.txt'), PACKAGES.join('\n'));
+  rmSync(folder, { recursive: true, force: true });
   renameSync(fresh, folder);
   return folder;
 }

@@ -6,6 +6,7 @@
 import type { TunnelConfig } from '../config/tunnel-config.js';
 import { ControlAgent } from '../control/agent.js';
 import { AgentLoop } from '../control/agent-loop.js';
+import { CONTROL_PEER_ID } from '../control/control-peer.js';
 import type { Credentials, LinkFactory } from '../control/link.js';
 import type { RecordValue } from '../control/shape.js';
 import { bytesToHex } from '../crypto/key-text.js';
@@ -129,7 +130,9 @@ export class ManagedGateway {
   }
 
   status(): ControlStatus {
-    const peers = (this.#applier?.peers() ?? []).map(([, peer]) => peer);
+    // The lamp for data is about sites; the control plane's peer has a lamp of its own.
+    const sites = (this.#applier?.peers() ?? []).filter(([id]) => id !== CONTROL_PEER_ID);
+    const peers = sites.map(([, peer]) => peer);
     return controlStatus(this.agent, this.#options.enrolment, peers, this.#options.clock.monotonic());
   }
 
@@ -159,6 +162,8 @@ export class ManagedGateway {
       tunnelAddresses.map((text) => parseInterfaceAddress(text)!),
       tunnelPrefixes.map((text) => parsePrefix(text)!),
     );
+    // Tried again with the next change.
+    if (!done) this.#network = '';
     this.agent.setTunnelUsable(done);
   }
 

@@ -134,6 +134,25 @@ void xs_unix_socket_probe(xsMachine *the)
 	xsmcSetInteger(xsResult, result);
 }
 
+/* (path): the descriptor of a connection, or a negative errno. */
+void xs_unix_socket_connect(xsMachine *the)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = xsmcToString(xsArg(0));
+	int result = -ENAMETOOLONG;
+	if (strlen(path) < sizeof address.sun_path) {
+		strcpy(address.sun_path, path);
+		result = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		/* A unix socket connects at once or not at all. */
+		if (result < 0 || connect(result, (struct sockaddr *)&address, sizeof address) < 0) {
+			const int error = errno;
+			if (result >= 0) close(result);
+			result = -error;
+		}
+	}
+	xsmcSetInteger(xsResult, result);
+}
+
 /* (path) */
 void xs_unix_socket_unlink(xsMachine *the)
 {

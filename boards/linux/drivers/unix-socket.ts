@@ -16,6 +16,11 @@ export function removeSocket(this: void, path: string): number {
   return native('xs_unix_socket_unlink').call(this, path);
 }
 
+/** The descriptor of a connection to `path`, for a {@link UnixStream}, or a negative errno. */
+export function connectSocket(this: void, path: string): number {
+  return native('xs_unix_socket_connect').call(this, path);
+}
+
 /** A listening unix socket, its owner's alone. The file is removed when it is closed. */
 export class UnixListener extends Native('xs_unix_listener_destructor') {
   onConnection: ((stream: UnixStream) => void) | undefined;

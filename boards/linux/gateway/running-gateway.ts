@@ -4,6 +4,7 @@ import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
 import { keyToBase64 } from '../../../src/crypto/key-text.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
 import { applyConfig } from '../../../src/gateway/apply-config.js';
+import type { ManagedGateway } from '../../../src/gateway/managed-gateway.js';
 import { type GatewayStatus, peerView } from '../../../src/gateway/status.js';
 import { sameEndpoint } from '../../../src/packet/endpoint.js';
 import { formatEndpoint } from '../../../src/packet/endpoint-text.js';
@@ -13,6 +14,7 @@ import type { Peer } from '../../../src/wireguard/peer.js';
 import { TimestampSource } from '../../../src/wireguard/tai64n.js';
 import { type Edge, messageOf } from '../../xs/edge.js';
 import { VERSION } from '../../xs/version.js';
+import { LinuxInterface } from '../control/managed.js';
 import { FileStore } from '../drivers/file-store.js';
 import { interfaceIndex } from '../drivers/netlink.js';
 import { OneShot } from '../drivers/one-shot.js';
@@ -41,6 +43,10 @@ export interface RunningOptions extends Omit<StartOptions, 'logLevel'> {
   readonly clock: Clock;
   readonly edge: Edge;
   readonly log: Log;
+  /** Of an enrolled gateway: who configures it. */
+  readonly managed?: ManagedGateway;
+  /** Of an enrolled gateway; 0: the port of last time if it is free. */
+  readonly listenPort?: number;
   /** Called once when the gateway has ended by itself. */
   readonly onEnded: (exitCode: number) => void;
 }
@@ -82,15 +88,19 @@ export class RunningGateway {
       const sentence = `an interface named ${name} exists already; remove it with "ip link delete ${name}", or use another --name`;
       throw new GatewayError(EXIT.alreadyRunning, sentence);
     }
-    const { config, warnings } =
-      path === undefined ? { config: noConfiguration(), warnings: [] } : readConfiguration(path, primitives);
+    const { managed, listenPort = 0 } = this.#options;
+    const { config, warnings } = managed
+      ? { config: managed.configuration(listenPort), warnings: [] }
+      : path === undefined
+        ? { config: noConfiguration(), warnings: [] }
+        : readConfiguration(path, primitives);
     for (const warning of warnings) log.write('warn', 'configuration', { warning });
     this.#config = config;
 
     const store = new FileStore(`${stateDirectory}/${name}`);
     const undo = new UndoList(stateDirectory, name, log);
     undo.heal();
-    const socket = openSocket(config, edge);
+    const socket = openSocket(config, edge, managed?.lastPort ?? 0);
     this.#socket = socket;
     const link = new Link(name, config, (mark) => socket.setMark(mark), undo, log);
     link.preUp();
@@ -117,13 +127,14 @@ export class RunningGateway {
     });
     this.#pump = pump;
     pump.start();
-    if (path !== undefined) applyConfig(device, config, undefined, new Map());
+    if (path !== undefined || managed) applyConfig(device, config, undefined, new Map());
     this.#resolveNames();
-    device.mtu = path === undefined ? link.leaveToOthers() : link.configure(config);
+    device.mtu = path === undefined && !managed ? link.leaveToOthers() : link.configure(config);
     this.#mtuWatch = new MtuWatch(name, new OneShot(edge), (mtu) => {
       device.mtu = mtu;
     });
     this.#mtuWatch.start();
+    managed?.start(device, socket.port, new LinuxInterface(name, config, device, link, log));
     const onMoved = () => pump.socketMoved();
     this.#host = new ControlHost(socket, config.interface.fwMark, onMoved, log, () => this.status());
     this.#control = new ControlSocket(name, device, this.#host, edge, log);
@@ -144,7 +155,9 @@ export class RunningGateway {
     const device = this.#device;
     if (device === undefined || this.#stopped) return;
     if (path === undefined) {
-      const reason = 'this gateway has no configuration file; use wg syncconf';
+      const reason = this.#options.managed
+        ? 'the control plane configures this gateway'
+        : 'this gateway has no configuration file; use wg syncconf';
       log.write('warn', 'reload-refused', { reason });
       return;
     }
@@ -169,6 +182,7 @@ export class RunningGateway {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    if (this.#device !== undefined) this.#options.managed?.stop();
     this.#mtuWatch?.stop();
     this.#control?.close();
     this.#pump?.stop();
@@ -206,6 +220,7 @@ export class RunningGateway {
         peerView(peer, device, now, (one) => this.#detail(one, now), zoneName),
       ),
       counters: { ...device.counters, ...this.#pump?.counters },
+      control: this.#options.managed?.status(),
     };
   }
 
@@ -239,8 +254,16 @@ export class RunningGateway {
   }
 }
 
-function openSocket(config: TunnelConfig, edge: Edge): Udp {
+/** `preferred`: a port that is taken if it is free and none is configured. */
+function openSocket(config: TunnelConfig, edge: Edge, preferred: number): Udp {
   const port = config.interface.listenPort ?? 0;
+  if (port === 0 && preferred !== 0) {
+    try {
+      return new Udp(preferred, config.interface.fwMark, edge);
+    } catch {
+      // Another program has it meanwhile.
+    }
+  }
   try {
     return new Udp(port, config.interface.fwMark, edge);
   } catch (error) {
