@@ -12,19 +12,19 @@ export type DecisionTable = Readonly<Record<Scenario, readonly TransportKind[]>>
 
 export const DECISION_TABLE: DecisionTable = Object.freeze({
   // PoP-to-PoP: QUIC, TCP+TLS.
-  pop: ['udp', 'quic', 'masque', 'websocket'],
+  pop: Object.freeze(['udp', 'quic', 'masque', 'websocket']),
   // Client-to-Relay (normal): QUIC, MASQUE, WebSocket.
-  relay: ['udp', 'ice', 'quic', 'masque', 'turn', 'websocket'],
+  relay: Object.freeze(['udp', 'ice', 'quic', 'masque', 'turn', 'websocket']),
   // Client-to-Relay (corporate): MASQUE, QUIC if allowed. What the network lets out decides, so the rest follows.
-  corporate: ['masque', 'quic', 'websocket', 'turn', 'udp', 'ice'],
+  corporate: Object.freeze(['masque', 'quic', 'websocket', 'turn', 'udp', 'ice']),
   // P2P (browsers): WebRTC, TURN, MASQUE.
-  browser: ['webrtc', 'ice', 'turn', 'masque', 'websocket'],
+  browser: Object.freeze(['webrtc', 'ice', 'turn', 'masque', 'websocket']),
   // P2P (IoT/embedded): WireGuard, QUIC, WebRTC; and what gets through when these do not.
-  iot: ['udp', 'ice', 'turn', 'quic', 'masque', 'webrtc', 'websocket'],
+  iot: Object.freeze(['udp', 'ice', 'turn', 'quic', 'masque', 'webrtc', 'websocket']),
   // File transfer (P2P): data channel, WireGuard, QUIC relay.
-  'file-transfer': ['webrtc', 'udp', 'ice', 'quic', 'turn', 'masque', 'websocket'],
+  'file-transfer': Object.freeze(['webrtc', 'udp', 'ice', 'quic', 'turn', 'masque', 'websocket']),
   // Video (P2P): WebRTC, QUIC relay.
-  video: ['webrtc', 'ice', 'udp', 'quic', 'turn', 'masque', 'websocket'],
+  video: Object.freeze(['webrtc', 'ice', 'udp', 'quic', 'turn', 'masque', 'websocket']),
 } satisfies DecisionTable);
 
 export const SCENARIOS = Object.freeze(Object.keys(DECISION_TABLE)) as readonly Scenario[];
