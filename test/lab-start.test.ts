@@ -28,7 +28,7 @@ class LabRun {
     this.child = spawn(process.execPath, [PROGRAM, ...options], {
       detached: true,
       env: { ...process.env, TMPDIR: this.directory },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text;
@@ -39,8 +39,9 @@ class LabRun {
     this.ended = new Promise((resolve) => this.child.once('close', resolve));
   }
 
-  async until(pattern: RegExp): Promise<void> {
-    for (const end = Date.now() + LIMIT; !pattern.test(this.output); await sleep(50)) {
+  /** `from`: only what was printed after so many characters counts. */
+  async until(pattern: RegExp, from = 0): Promise<void> {
+    for (const end = Date.now() + LIMIT; !pattern.test(this.output.slice(from)); await sleep(50)) {
       if (this.child.exitCode !== null || Date.now() > end) {
         throw new Error(`the lab did not print ${pattern}: ${this.output}${this.errors}`);
       }
@@ -89,6 +90,15 @@ function boundAddresses(port: number): string[] {
   );
 }
 
+/** The control plane was gone long enough to be missed; traffic did not notice. */
+function expectOutageSurvived({ outage }: RoundReport): void {
+  expect(outage).toMatchObject({ lampsRed: true, dataGreen: true, greenAgain: true });
+  expect(outage?.pings.sent).toBeGreaterThanOrEqual(6);
+  expect(outage?.pings.answered).toBe(outage?.pings.sent);
+  expect(outage?.requests.sent).toBeGreaterThanOrEqual(2);
+  expect(outage?.requests.answered).toBe(outage?.requests.sent);
+}
+
 describe('npm start', () => {
   let run: LabRun | undefined;
 
@@ -113,6 +123,10 @@ describe('npm start', () => {
     expect(report.links.map((link) => `${link.from}>${link.to}`)).toEqual([
       ...['1>2', '1>3', '2>1', '2>3', '3>1', '3>2'],
     ]);
+    for (const { gateway, control, data } of report.gateways) {
+      expect(gateway).toMatch(/^gw-[0-9a-f]{16}$/);
+      expect({ control, data }).toEqual({ control: 'green', data: 'green' });
+    }
     for (const link of report.links) {
       expect(link).toMatchObject({ handshake: true, transport: 'udp', state: 'established' });
       expect(link.endpoint).toMatch(/^127\.0\.0\.1:\d+$/);
@@ -132,6 +146,7 @@ describe('npm start', () => {
       { from: 2, to: 1, ok: true },
       { from: 3, to: 1, ok: true },
     ]);
+    expectOutageSurvived(report);
     if (report.mode === 'rootless') {
       expect(report.requests.map((request) => request.detail)).toEqual(['HTTP 200', 'HTTP 200']);
     } else {
@@ -153,6 +168,20 @@ describe('npm start', () => {
       ...['udp-echo: UDP echo', 'udp-echo: UDP echo'],
     ]);
     expect(report.notes.join()).toMatch(/no TCP/);
+    expectOutageSurvived(report);
+    await run.expectNothingLeft();
+  });
+
+  test('a key kills the control plane and starts it again; the lamps tell', { timeout: LIMIT }, async () => {
+    run = new LabRun();
+    await run.until(/k kills the control plane.*(● green +● green.*){3}HTTP 200/s);
+    run.child.stdin?.write('k');
+    await run.until(/control plane: was killed.*(● red +● green.*){3}.*established.*HTTP 200/s);
+    const seen = run.output.length;
+    run.child.stdin?.write('k');
+    await run.until(/control plane: runs at.*(● green +● green.*){3}/s, seen);
+    run.child.kill('SIGTERM');
+    expect(await run.ended, run.errors).toBe(0);
     await run.expectNothingLeft();
   });
 
@@ -161,7 +190,8 @@ describe('npm start', () => {
     await run.until(/established.*gateway 3 asks gateway 1 through the tunnel: HTTP 200/s);
     const path = /(\S+guest\.conf)/.exec(run.output)?.[1] ?? '';
     const guest = readFileSync(path, 'utf8');
-    expect(guest).toMatch(/^\[Interface\]\nPrivateKey = \S{44}\nAddress = 10\.88\.0\.250\/32$/m);
+    expect(guest).toMatch(/^\[Interface\]\nPrivateKey = \S{44}\nAddress = 10\.88\.0\.4\/32$/m);
+    expect(guest).toMatch(/^PresharedKey = \S{44}$/m);
     expect(guest).toMatch(/^Endpoint = 127\.0\.0\.1:\d+$/m);
     expect(basename(run.folder)).toMatch(/^cloudbridge-lab-/);
     expect(processesIn(run.directory).length).toBeGreaterThanOrEqual(3);
@@ -225,12 +255,24 @@ describe('npm start', () => {
     await run.expectNothingLeft();
   });
 
-  test('SIGTERM to the lab alone takes the gateways with it', { timeout: LIMIT }, async () => {
-    run = new LabRun('--gateways', '4');
+  test('SIGTERM to the lab alone takes the gateways with it; --keep keeps what they wrote', {
+    timeout: LIMIT,
+  }, async () => {
+    run = new LabRun('--gateways', '4', '--keep');
     await run.until(/gateway 4 .* established/);
+    const { directory, folder } = run;
     run.child.kill('SIGTERM');
     expect(await run.ended, run.errors).toBe(0);
-    await run.expectNothingLeft();
+    await expect.poll(() => processesIn(directory), { timeout: 5_000 }).toEqual([]);
+    expect(/Kept.*: (\S+)$/m.exec(run.errors)?.[1]).toBe(folder);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    const logs = readdirSync(folder).filter((name) => name.endsWith('.log'));
+    // Four gateways and the control plane.
+    expect(logs).toHaveLength(5);
+    // For their owner only.
+    for (const name of [...logs, 'state', 'control']) {
+      expect(statSync(join(folder, name)).mode & 0o077).toBe(0);
+    }
   });
 
   test('even a killed lab takes the gateways with it', { timeout: LIMIT }, async (context) => {
@@ -242,18 +284,6 @@ describe('npm start', () => {
     lab.child.kill('SIGKILL');
     await lab.ended;
     await expect.poll(() => processesIn(lab.directory), { timeout: 15_000 }).toEqual([]);
-  });
-
-  test('--keep keeps configurations and logs, for their owner only', { timeout: LIMIT }, async () => {
-    run = new LabRun('--once', '--keep');
-    expect(await run.ended, run.output + run.errors).toBe(0);
-    expect(run.output).toMatch(/All came within/);
-    const folder = /Kept.*: (\S+)$/m.exec(run.errors)?.[1] ?? '';
-    expect(folder).toBe(run.folder);
-    expect(statSync(folder).mode & 0o777).toBe(0o700);
-    const files = readdirSync(folder).filter((name) => name.endsWith('.conf'));
-    expect(files).toHaveLength(3);
-    for (const name of files) expect(statSync(join(folder, name)).mode & 0o077).toBe(0);
   });
 
   test('--once gives up in time and says what is missing', { timeout: LIMIT }, async () => {

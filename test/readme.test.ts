@@ -50,7 +50,7 @@ describe('README.md and the programs', () => {
   test('agree on the options', () => {
     const script = (file: string) =>
       execFileSync(join(root, 'node_modules/.bin/tsx'), [file, '--help'], { encoding: 'utf8', cwd: root });
-    const known = ['up', 'status', 'check']
+    const known = ['up', 'enrol', 'run', 'status', 'check', 'doctor']
       .map((command) => help('cloudbridge-gateway.js', command))
       .concat(help('cloudbridge-lab.js'))
       .concat(script('test/bench/bench.ts'), script('test/soak/main.ts'))

@@ -11,11 +11,12 @@ const FILE = 'guest.conf';
  * Writes the file with which any stock WireGuard client joins gateway 1, and returns what to tell about it: the
  * file's place, its QR code if asked for, and from where it can be used.
  */
-export function writeGuest(lab: Lab, listen: boolean, code: boolean): string {
+export async function writeGuest(lab: Lab, listen: boolean, code: boolean): Promise<string> {
   const { network, folder } = lab;
+  const guest = await lab.admitGuest();
   const addresses = listen ? localAddresses() : [];
   const host = addresses[0] ?? '127.0.0.1';
-  const text = guestConfiguration(network, host);
+  const text = guestConfiguration(network, guest, host);
   const path = join(folder, FILE);
   writeFileSync(path, text, { mode: 0o600 });
 
@@ -23,7 +24,7 @@ export function writeGuest(lab: Lab, listen: boolean, code: boolean): string {
   const lines = [`Join with any WireGuard client: ${path}`];
   if (code) lines.push(terminalCode(text));
   if (addresses.length > 0) {
-    lines.push(`It reaches gateway 1 at ${host}:${network.gateways[0].port} (UDP) from the local network.`);
+    lines.push(`It reaches gateway 1 at ${host}:${guest.port} (UDP) from the local network.`);
     if (addresses.length > 1)
       lines.push(`Other addresses of this machine: ${addresses.slice(1).join(', ')}.`);
   } else if (listen) {

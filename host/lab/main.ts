@@ -5,12 +5,13 @@ import { writeGuest } from './guest.js';
 import { Lab } from './lab.js';
 import { runLive } from './live.js';
 import { type LabCommandLine, readCommandLine } from './options.js';
-import { failedRound, printRound, type RoundReport, runRound } from './round.js';
+import { runOnce } from './outage.js';
+import { failedRound, printRound, type RoundReport } from './round.js';
 
-/** The bundle of the gateway lies beside this one. */
-const PROGRAM = fileURLToPath(new URL('./cloudbridge-gateway.js', import.meta.url));
-/** Seconds after which the gateways must be up, and a single round must be complete. */
-const TIME_LIMIT = 60;
+/** The bundles of the programs lie beside this one. */
+const beside = (name: string): string => fileURLToPath(new URL(`./${name}`, import.meta.url));
+/** Seconds after which the gateways must be up, and everything that `--once` does must be complete. */
+const TIME_LIMIT = 90;
 /** Between two looks whether whoever started us is still there, in ms. */
 const PARENT_POLL = 1_000;
 
@@ -50,13 +51,17 @@ async function once(lab: Lab, told: AbortSignal, options: LabCommandLine): Promi
   } catch (error) {
     return failedRound(lab, messageOf(error));
   }
-  return runRound(lab, signal);
+  return runOnce(lab, signal);
 }
 
 async function main(): Promise<number> {
   const options = readCommandLine(process.argv.slice(2));
   const told = untilToldToEnd();
-  const lab = await Lab.start({ ...options, program: PROGRAM });
+  const lab = await Lab.start({
+    ...options,
+    gatewayProgram: beside('cloudbridge-gateway.js'),
+    controlProgram: beside('cloudbridge-control.js'),
+  });
   // The last resort, should this program itself fail: nothing of the lab outlives it.
   process.on('exit', () => lab.abandon(options.keep));
   try {
@@ -67,7 +72,7 @@ async function main(): Promise<number> {
     }
     await lab.ready(withLimit(told, TIME_LIMIT));
     const end = withLimit(told, options.seconds);
-    await runLive(lab, writeGuest(lab, options.listen, process.stdout.isTTY), end);
+    await runLive(lab, await writeGuest(lab, options.listen, process.stdout.isTTY), end);
     return 0;
   } catch (error) {
     if (told.aborted) return 0;

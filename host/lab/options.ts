@@ -18,7 +18,9 @@ const MIN_GATEWAYS = 3;
 /** Reads the command line; prints help and ends the process when asked to, or on a mistake (exit code 2). */
 export function readCommandLine(words: readonly string[]): LabCommandLine {
   const command = new Command('npm start --')
-    .description('Gateways on this machine, joined by WireGuard tunnels, with real traffic through them.')
+    .description(
+      'A control plane and gateways on this machine, joined by WireGuard tunnels, with real traffic through them.',
+    )
     .option(
       '--gateways <number>',
       `how many, ${MIN_GATEWAYS} to ${MAX_GATEWAYS}`,
@@ -27,14 +29,17 @@ export function readCommandLine(words: readonly string[]): LabCommandLine {
     )
     .option(
       '--seconds <number>',
-      'end after so long; with --once: give up after so long (60)',
+      'end after so long; with --once: give up after so long (90)',
       whole(1, 86_400),
     )
     .addOption(new Option('--mode <mode>', 'the better one that works here, unless given').choices(LAB_MODES))
-    .option('--once', 'one full round of handshakes, pings and requests; exit code 0 when all came')
+    .option(
+      '--once',
+      'one full round, an outage of the control plane and its return; exit code 0 when all was well',
+    )
     .option('--json', 'print the result as one JSON object; implies --once')
     .option('--listen', 'let the local network in: guest.conf names this machine by its own address')
-    .option('--keep', 'keep the folder with configurations (with their keys) and logs')
+    .option('--keep', 'keep the folder with state (with its keys) and logs')
     .helpOption('-h, --help', 'show this')
     .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : 2));
   command.parse([...words], { from: 'user' });

@@ -31,7 +31,10 @@ export class Probes {
     probe.detail = detail;
   }
 
+  /** As they are now. */
   list(): ProbeView[] {
-    return [...this.pairs.values()].sort((a, b) => a.from - b.from || a.to - b.to);
+    return Array.from(this.pairs.values(), (probe) => ({ ...probe })).sort(
+      (a, b) => a.from - b.from || a.to - b.to,
+    );
   }
 }

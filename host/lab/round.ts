@@ -3,7 +3,22 @@ import type { Lab } from './lab.js';
 import { bytes } from './table.js';
 import type { LabView, PeerView } from './view.js';
 
-/** What `--once --json` prints: every link and request of one round, and what was missing. */
+/** What happened while the control plane was killed, and after it came back. */
+export interface OutageReport {
+  /** From its death to its new start. */
+  readonly seconds: number;
+  /** Every gateway's control lamp went red, and its data lamp stayed green. */
+  readonly lampsRed: boolean;
+  readonly dataGreen: boolean;
+  /** From before its death until after its return, through the tunnels. */
+  readonly pings: { readonly sent: number; readonly answered: number };
+  readonly requests: { readonly sent: number; readonly answered: number };
+  /** Every control lamp was green again, so many seconds after the new start. */
+  readonly greenAgain: boolean;
+  readonly greenAgainSeconds: number;
+}
+
+/** What `--once --json` prints: every link, lamp and request of one round, the outage, and what was missing. */
 export interface RoundReport {
   readonly ok: boolean;
   readonly mode: string;
@@ -14,8 +29,12 @@ export interface RoundReport {
   readonly gateways: readonly {
     readonly number: number;
     readonly address: string;
+    /** Its name at the control plane that it enrolled with. */
+    readonly gateway: string;
     readonly publicKey: string;
     readonly listenPort: number;
+    readonly control: string;
+    readonly data: string;
   }[];
   readonly links: readonly {
     readonly from: number;
@@ -38,6 +57,8 @@ export interface RoundReport {
     readonly detail: string;
     readonly milliseconds: number | undefined;
   }[];
+  /** Absent when the round before it failed. */
+  readonly outage?: OutageReport;
   /** Why something is less than it could be, though nothing failed. */
   readonly notes: readonly string[];
   /** One sentence for each thing that did not come; empty when `ok`. */
@@ -68,6 +89,10 @@ function judge(lab: Lab, view: LabView): RoundReport {
       const reason = view.silent.find((one) => one.number === from.number)?.reason;
       missing.push(`gateway ${from.number} does not answer: ${reason}`);
       continue;
+    }
+    for (const lamp of ['control', 'data'] as const) {
+      if (seen.lamps[lamp] === 'green') continue;
+      missing.push(`gateway ${from.number}: the ${lamp} lamp is ${seen.lamps[lamp]} (${seen.lamps.session})`);
     }
     for (const to of gateways) {
       if (to === from) continue;
@@ -117,7 +142,10 @@ function judge(lab: Lab, view: LabView): RoundReport {
 
 /** The report of a lab that did not come up. */
 export function failedRound(lab: Lab, reason: string): RoundReport {
-  const nothing: LabView = { seconds: lab.seconds, gateways: [], silent: [], pings: [], requests: [] };
+  const control = { running: lab.control.running, url: lab.control.url, seconds: 0 };
+  const nothing: LabView = {
+    ...{ seconds: lab.seconds, control, gateways: [], silent: [], pings: [], requests: [] },
+  };
   return { ok: false, ...summary(lab, nothing), links: [], requests: [], missing: [reason] };
 }
 
@@ -131,12 +159,10 @@ function summary(
     modeReason: view.gateways[0]?.modeReason ?? '',
     tier: view.gateways[0]?.tier ?? '',
     seconds: Math.round(view.seconds * 1000) / 1000,
-    gateways: lab.network.gateways.map(({ number, address, keys, port }) => ({
-      number,
-      address,
-      publicKey: keys.publicKey,
-      listenPort: port,
-    })),
+    gateways: view.gateways.map(({ number, address, gateway, publicKey, listenPort, lamps }) => {
+      const { control, data } = lamps;
+      return { number, address, gateway, publicKey, listenPort, control, data };
+    }),
     notes: lab.notes,
   };
 }
@@ -157,8 +183,28 @@ export function printRound(report: RoundReport, json: boolean): void {
   for (const request of report.requests) {
     console.log(`gateway ${request.from} asks gateway ${request.to}: ${request.detail}`);
   }
+  for (const { number, gateway, control, data } of report.gateways) {
+    console.log(`gateway ${number} enrolled as ${gateway}: control ${control}, data ${data}`);
+  }
+  if (report.outage) console.log(outageText(report.outage));
   for (const what of report.missing) console.log(`Missing: ${what}`);
   console.log(report.ok ? `All came within ${report.seconds.toFixed(1)} s.` : 'Not everything came.');
+}
+
+function outageText({
+  seconds,
+  pings,
+  requests,
+  lampsRed,
+  greenAgain,
+  greenAgainSeconds,
+}: OutageReport): string {
+  const red = lampsRed ? 'every control lamp went red' : 'not every control lamp went red';
+  const green = greenAgain
+    ? `all green again ${greenAgainSeconds.toFixed(1)} s after its return`
+    : 'not green again';
+  const traffic = `${pings.answered} of ${pings.sent} pings and ${requests.answered} of ${requests.sent} requests answered`;
+  return `control plane killed for ${seconds.toFixed(1)} s: ${red}, ${traffic}, ${green}`;
 }
 
 function missingOf(peer: PeerView): string[] {

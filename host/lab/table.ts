@@ -1,3 +1,4 @@
+import { lampLines } from './lamps.js';
 import type { GatewayView, LabView, PeerView, ProbeView } from './view.js';
 
 const HEADINGS = ['gateway', 'peer', 'transport', 'handshake', 'round trip', 'ping', 'received', 'sent'];
@@ -16,6 +17,9 @@ export function renderTable(view: LabView, width: number, colour: boolean): stri
   const first = view.gateways[0];
   const summary = first ? `Tier ${first.tier}, mode ${first.mode}: ${first.modeReason}` : 'None answers yet.';
   const lines = [cut(`${view.gateways.length} gateways, ${duration(view.seconds)}. ${summary}`, width), ''];
+
+  for (const { text, colour: code } of lampLines(view)) lines.push(paint(code, cut(text, width)));
+  lines.push('');
 
   const full = tableLines(view, false);
   const fits = full.width + GAP.length + STATE_WIDTH <= width;

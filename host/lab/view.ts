@@ -22,9 +22,24 @@ export interface PeerView {
   readonly reason: string;
 }
 
+/** The two lamps of a gateway and what is behind the first. */
+export interface LampView {
+  readonly control: 'green' | 'red' | 'off';
+  readonly data: 'green' | 'red' | 'off';
+  /** Seconds since the last acknowledged heartbeat; undefined before the first. */
+  readonly acknowledgedAge: number | undefined;
+  /** State of the control session and the reason for it. */
+  readonly session: string;
+}
+
 export interface GatewayView {
   readonly number: number;
   readonly address: string;
+  /** Its name at the control plane. */
+  readonly gateway: string;
+  readonly publicKey: string;
+  readonly listenPort: number;
+  readonly lamps: LampView;
   /** `rootless`, `tun` or `minimal`, and why. */
   readonly mode: string;
   readonly modeReason: string;
@@ -45,9 +60,18 @@ export interface ProbeView {
   readonly detail: string;
 }
 
+/** The control plane as the lab left it. */
+export interface ControlView {
+  readonly running: boolean;
+  readonly url: string;
+  /** Seconds that it is as it is. */
+  readonly seconds: number;
+}
+
 export interface LabView {
   /** Seconds since the lab's start. */
   readonly seconds: number;
+  readonly control: ControlView;
   readonly gateways: readonly GatewayView[];
   /** Those that do not answer, and why as far as it is known. */
   readonly silent: readonly { readonly number: number; readonly reason: string }[];
@@ -56,28 +80,42 @@ export interface LabView {
   readonly requests: readonly ProbeView[];
 }
 
-/** A gateway's own status, with keys replaced by the lab's names. */
+/** A gateway's own status, with addresses replaced by the lab's names. */
 export function gatewayView(status: GatewayStatus, own: GatewayPlan, network: NetworkPlan): GatewayView {
+  const { control } = status;
+  const peers = status.peers.map((peer) => {
+    const gateway = network.gateways.find((one) => peer.allowedIps.includes(`${one.address}/32`));
+    return {
+      label: gateway === undefined ? 'guest' : `gateway ${gateway.number}`,
+      number: gateway?.number,
+      transport: peer.transport,
+      endpoint: peer.endpoint ?? '',
+      handshakeAge: peer.handshakeAge ?? undefined,
+      roundTrip: peer.roundTrip ?? undefined,
+      received: peer.received,
+      sent: peer.sent,
+      state: peer.state,
+      reason: peer.explanation,
+    };
+  });
   return {
     number: own.number,
     address: own.address,
+    gateway: control?.gateway ?? '',
+    publicKey: status.publicKey ?? '',
+    listenPort: status.listenPort,
+    lamps: {
+      control: control?.control ?? 'off',
+      data: control?.data ?? 'off',
+      acknowledgedAge: control?.acknowledgedAge ?? undefined,
+      session: control === undefined ? 'not enrolled' : `${control.session}: ${control.reason}`,
+    },
     mode: status.mode,
     modeReason: status.modeReason,
     tier: status.tier,
-    peers: status.peers.map((peer) => {
-      const gateway = network.gateways.find((one) => one.keys.publicKey === peer.publicKey);
-      return {
-        label: gateway === undefined ? 'guest' : `gateway ${gateway.number}`,
-        number: gateway?.number,
-        transport: peer.transport,
-        endpoint: peer.endpoint ?? '',
-        handshakeAge: peer.handshakeAge ?? undefined,
-        roundTrip: peer.roundTrip ?? undefined,
-        received: peer.received,
-        sent: peer.sent,
-        state: peer.state,
-        reason: peer.explanation,
-      };
-    }),
+    // All know the guest, but its file names gateway 1 alone.
+    peers: peers
+      .filter(({ number }) => number !== undefined || own.number === 1)
+      .sort((a, b) => (a.number ?? Number.POSITIVE_INFINITY) - (b.number ?? Number.POSITIVE_INFINITY)),
   };
 }

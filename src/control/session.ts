@@ -22,6 +22,8 @@ import type { RecordValue } from './shape.js';
 
 /** Requests to come back later that are believed in a row. */
 const MOST_WAITS = 2;
+/** A lost session is made anew within this part of its heartbeat's interval, and never later than `reconnectSpread`. */
+const SPREAD_SHARE = 3;
 
 export type SessionState = 'stopped' | 'waiting' | 'logging-in' | 'connecting' | 'greeting' | 'live';
 
@@ -296,7 +298,9 @@ export class ControlSession {
     const another =
       (retryAfter === 0 || this.#backoff.attempts > MOST_WAITS) && this.#choice.failed(this.#now(), reason);
     const { random } = this.#options;
-    if (lost) this.#wait(random() * this.timing.reconnectSpread, reason);
+    // Who beats often is one of few.
+    const spread = Math.min(this.timing.reconnectSpread, this.#heartbeat.interval / SPREAD_SHARE);
+    if (lost) this.#wait(random() * spread, reason);
     else this.#wait(another ? random() * 1000 : this.#backoff.next(retryAfter), reason);
   }
 
