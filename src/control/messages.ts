@@ -108,7 +108,7 @@ export const MESSAGE_TYPES: Readonly<Record<string, MessageType>> = Object.freez
     session: IDENTIFIER,
     epoch: text(32),
     version: SEQUENCE,
-    heartbeat: optional(integer(5, 300, 'seconds between heartbeats')),
+    heartbeat: optional(integer(1, 300, 'seconds between heartbeats')),
     time: MILLISECONDS,
     tunnel: optional(CONTROL_PEER),
   }),
