@@ -114,6 +114,8 @@ export class TurnClient implements TransactionOwner {
   expiresAt = Number.NEGATIVE_INFINITY;
   /** The server's words to the last refusal. */
   serverSaid = '';
+  /** Challenges accepted: the first of each server, and every fresh nonce after it. */
+  challenges = 0;
   /** Datagrams that could not be relayed: no allocation, no permission yet, too long. */
   dropped = 0;
   readonly #options: TurnOptions;
@@ -498,8 +500,10 @@ export class TurnClient implements TransactionOwner {
       return true;
     }
     const outcome = this.#credentials.challenge(answer);
-    if (outcome === 'accepted') this.#request(kind, peer, now);
-    else this.#fail(outcome === 'malformed' ? 'malformed-answer' : outcome, now);
+    if (outcome === 'accepted') {
+      this.challenges++;
+      this.#request(kind, peer, now);
+    } else this.#fail(outcome === 'malformed' ? 'malformed-answer' : outcome, now);
     return true;
   }
 

@@ -31,7 +31,6 @@ export type TurnReason =
   | 'connection-lost'
   /** 401 or 441 to a signed request. */
   | 'wrong-credentials'
-  | 'credentials-expired'
   /** 403. */
   | 'forbidden'
   /** 437: the server has an allocation of ours from before, or has lost the one we had. */
@@ -79,7 +78,6 @@ export function turnReasonOf(code: number): TurnReason {
 export function isFinal(reason: TurnReason): boolean {
   return (
     reason === 'wrong-credentials' ||
-    reason === 'credentials-expired' ||
     reason === 'family-not-supported' ||
     reason === 'transport-not-supported' ||
     reason === 'bid-down' ||

@@ -79,22 +79,23 @@ export class VirtualTurnServer {
     else this.#authenticate(from, message, bytes);
   }
 
-  #authenticate(from: string, message: TwinMessage, bytes: Uint8Array): undefined {
+  #authenticate(from: string, message: TwinMessage, bytes: Uint8Array): void {
     const nonce = this.modern ? `obMatJos2AAAB${this.nonce}` : this.nonce;
-    const challenge: [number, Buffer][] = [
-      [0x0014, Buffer.from(REALM)],
-      [0x0015, Buffer.from(nonce)],
-    ];
-    if (this.modern) challenge.push([0x8002, Buffer.from([0, 2, 0, 0, 0, 1, 0, 0])]);
-    const username = attribute(message, 0x0006)?.toString();
-    const password = username === undefined ? undefined : this.#users.get(username);
-    if (username === undefined || password === undefined)
-      return this.#answer(from, message, 3, [error(401), ...challenge]);
-    const key = longTermKeyTwin(username, REALM, password, this.modern);
-    if (!isSigned(bytes, key, this.modern ? 0x001c : 0x0008))
-      return this.#answer(from, message, 3, [error(401), ...challenge]);
-    if (attribute(message, 0x0015)?.toString() !== nonce)
-      return this.#answer(from, message, 3, [error(438), ...challenge]);
+    const username = attribute(message, 0x0006)?.toString() ?? '';
+    const key = longTermKeyTwin(username, REALM, this.#users.get(username) ?? '', this.modern);
+    let refusal = 0;
+    if (!this.#users.has(username) || !isSigned(bytes, key, this.modern ? 0x001c : 0x0008)) refusal = 401;
+    else if (attribute(message, 0x0015)?.toString() !== nonce) refusal = 438;
+    if (refusal > 0) {
+      const challenge: [number, Buffer][] = [
+        error(refusal),
+        [0x0014, Buffer.from(REALM)],
+        [0x0015, Buffer.from(nonce)],
+      ];
+      if (this.modern) challenge.push([0x8002, Buffer.from([0, 2, 0, 0, 0, 1, 0, 0])]);
+      this.#answer(from, message, 3, challenge);
+      return;
+    }
     const answer = this.#handle(from, message);
     const failed = answer[0]?.[0] === 0x0009;
     this.#answer(from, message, failed ? 3 : 2, answer, key);

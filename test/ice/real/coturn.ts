@@ -1,0 +1,127 @@
+/** coturn, as Debian has it, on loopback: credentials by `use-auth-secret`, ports of its own. */
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PortableDigests } from '../../../src/crypto/portable-digests.js';
+import { makeRestCredentials } from '../../../src/ice/rest-credentials.js';
+
+export const COTURN = { program: 'turnserver', package: 'coturn' } as const;
+export const OPENSSL = { program: 'openssl', package: 'openssl' } as const;
+
+const SECRET = 'the secret of control plane and relay';
+
+export interface CoturnOptions {
+  /** Its UDP and TCP port; TLS is the next one, relayed ports begin 100 above. */
+  readonly port: number;
+  /** Further lines of its configuration. */
+  readonly settings?: readonly string[];
+  /** Addresses it listens on and relays from; 127.0.0.1 unless told. */
+  readonly addresses?: readonly string[];
+}
+
+export class Coturn {
+  readonly port: number;
+  readonly tlsPort: number;
+  readonly folder = mkdtempSync(join(tmpdir(), 'cloudbridge-coturn-'));
+  readonly #options: CoturnOptions;
+  #process: ChildProcess | undefined;
+
+  constructor(options: CoturnOptions) {
+    this.#options = options;
+    this.port = options.port;
+    this.tlsPort = options.port + 1;
+    const { folder } = this;
+    execFileSync(
+      'openssl',
+      [
+        ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost'.split(
+          ' ',
+        ),
+        ...[
+          '-addext',
+          'subjectAltName=DNS:localhost',
+          '-keyout',
+          join(folder, 'key'),
+          '-out',
+          join(folder, 'cert'),
+        ],
+      ],
+      { stdio: 'ignore' },
+    );
+  }
+
+  get certificate(): string {
+    return readFileSync(join(this.folder, 'cert'), 'utf8');
+  }
+
+  /** Credentials that end in so many seconds. */
+  credentials(id: string, seconds = 3_600): { username: string; password: string } {
+    return makeRestCredentials(new PortableDigests(), SECRET, id, Date.now() / 1000 + seconds);
+  }
+
+  async start(): Promise<void> {
+    const { folder, port, tlsPort } = this;
+    const { settings = [], addresses = ['127.0.0.1'] } = this.#options;
+    const lines = [
+      ...addresses.flatMap((address) => [`listening-ip=${address}`, `relay-ip=${address}`]),
+      `listening-port=${port}`,
+      `tls-listening-port=${tlsPort}`,
+      `min-port=${port + 100}`,
+      `max-port=${port + 199}`,
+      'realm=relay.example.net',
+      'use-auth-secret',
+      `static-auth-secret=${SECRET}`,
+      'fingerprint',
+      'allow-loopback-peers',
+      'cli-password=x',
+      'no-cli',
+      'no-multicast-peers',
+      `cert=${join(folder, 'cert')}`,
+      `pkey=${join(folder, 'key')}`,
+      `userdb=${join(folder, 'db')}`,
+      `pidfile=${join(folder, 'pid')}`,
+      'log-file=stdout',
+      ...settings,
+    ];
+    const path = join(folder, 'turnserver.conf');
+    writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
+    this.#process = spawn('setpriv', ['--pdeathsig', 'KILL', 'turnserver', '-c', path], {
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
+    for (let i = 0; i < 100; i++) {
+      if (await answers(port, addresses[0])) return;
+      await sleep(50);
+    }
+    throw new Error(`coturn does not listen on ${port}`);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    await new Promise((resolve) => {
+      child.once('exit', resolve);
+      child.kill('SIGKILL');
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function answers(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ port, host });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
