@@ -18,6 +18,9 @@ import type { LocalStatic } from './statics.js';
 import type { PeerTimers, TimerHost } from './timers.js';
 import type { TransportData } from './transport-data.js';
 
+/** No time of a clock: no call of the host is under way. */
+const OUTSIDE = -Infinity;
+
 /** What the device shows its host, as far as its parts need it. */
 export interface DeviceFace {
   readonly mtu: number;
@@ -53,8 +56,8 @@ export class DeviceContext implements TimerHost {
   readonly #observer: KeypairObserver | undefined;
   readonly #heap = new DeadlineHeap<PeerTimers>();
   readonly #random = new Uint8Array(4);
-  /** Time of the host's call under way; NaN outside of one. */
-  #now = Number.NaN;
+  /** Time of the host's call under way. */
+  #now = OUTSIDE;
 
   constructor(surroundings: Surroundings, face: DeviceFace) {
     this.primitives = surroundings.primitives;
@@ -91,11 +94,11 @@ export class DeviceContext implements TimerHost {
   }
 
   leave(): void {
-    this.#now = Number.NaN;
+    this.#now = OUTSIDE;
   }
 
   now(): number {
-    return Number.isNaN(this.#now) ? this.#clock.monotonic() : this.#now;
+    return this.#now === OUTSIDE ? this.#clock.monotonic() : this.#now;
   }
 
   /** ms since 1970. */
@@ -109,7 +112,7 @@ export class DeviceContext implements TimerHost {
   }
 
   schedule(timers: PeerTimers, at: number): void {
-    if (this.#heap.schedule(timers, at) && Number.isNaN(this.#now)) this.#face.onDeadline?.();
+    if (this.#heap.schedule(timers, at) && this.#now === OUTSIDE) this.#face.onDeadline?.();
   }
 
   unschedule(timers: PeerTimers): void {
@@ -194,7 +197,7 @@ export class DeviceContext implements TimerHost {
 
   /** Tells the host to send the outbox, unless a call of its own is under way: then it looks afterwards anyway. */
   flushMessages(): void {
-    if (Number.isNaN(this.#now) && this.outbox.count > 0) this.#face.onOutbox?.();
+    if (this.#now === OUTSIDE && this.outbox.count > 0) this.#face.onOutbox?.();
   }
 
   #claim(length: number, endpoint: Uint8Array): number {

@@ -12,6 +12,8 @@ export class IndexTable<T> {
   readonly #primitives: Primitives;
   readonly #random = new Uint8Array(4);
   #keys = new Uint32Array(LEAST_CAPACITY);
+  /** One less than the capacity. An interpreter is slow at asking a typed array for its length. */
+  #mask = LEAST_CAPACITY - 1;
   #values: (T | undefined)[] = new Array(LEAST_CAPACITY).fill(undefined);
   #size = 0;
 
@@ -45,7 +47,7 @@ export class IndexTable<T> {
   }
 
   get(index: number): T | undefined {
-    const mask = this.#keys.length - 1;
+    const mask = this.#mask;
     for (let at = index & mask; ; at = (at + 1) & mask) {
       const value = this.#values[at];
       if (value === undefined) return undefined;
@@ -55,7 +57,7 @@ export class IndexTable<T> {
 
   /** Removes the index if it is `value`'s; an index may by then have been given to another. */
   delete(index: number, value: T): void {
-    const mask = this.#keys.length - 1;
+    const mask = this.#mask;
     let hole = this.#find(index);
     if (hole < 0 || this.#values[hole] !== value) return;
     this.#size--;
@@ -72,7 +74,7 @@ export class IndexTable<T> {
   }
 
   #find(index: number): number {
-    const mask = this.#keys.length - 1;
+    const mask = this.#mask;
     for (let at = index & mask; this.#values[at] !== undefined; at = (at + 1) & mask) {
       if (this.#keys[at] === index) return at;
     }
@@ -80,7 +82,7 @@ export class IndexTable<T> {
   }
 
   #insert(index: number, value: T): void {
-    const mask = this.#keys.length - 1;
+    const mask = this.#mask;
     let at = index & mask;
     while (this.#values[at] !== undefined) at = (at + 1) & mask;
     this.#keys[at] = index;
@@ -91,6 +93,7 @@ export class IndexTable<T> {
     const keys = this.#keys;
     const values = this.#values;
     this.#keys = new Uint32Array(capacity);
+    this.#mask = capacity - 1;
     this.#values = new Array(capacity).fill(undefined);
     for (let i = 0; i < keys.length; i++) {
       const value = values[i];
