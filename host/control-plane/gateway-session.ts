@@ -1,8 +1,8 @@
-/** One WebSocket of one gateway: what it says is checked, limited and handed on in order. */
+/** One session of one gateway, over whichever link: what it says is checked, limited and handed on in order. */
 
 import { randomBytes } from 'node:crypto';
-import type { WebSocket } from 'ws';
 import { type Envelope, readEnvelope, writeEnvelope } from '../../src/control/envelope.js';
+import type { LinkKind } from '../../src/control/link.js';
 import { LARGEST_MESSAGE_BYTES, SMALL_MESSAGE_BYTES } from '../../src/control/messages.js';
 import type { RecordValue } from '../../src/control/shape.js';
 import type { Log } from '../../src/ports.js';
@@ -11,11 +11,25 @@ import type { ControlOptions } from './options.js';
 import { RateLimit } from './rate-limit.js';
 import type { TokenClaims } from './tokens.js';
 
+/** Most that may wait to be sent to one gateway, bytes. */
+export const MOST_WAITING = 4 * LARGEST_MESSAGE_BYTES;
+
 /** Close codes of RFC 6455 section 7.4.1, and our own for an end of the token. */
 export const CLOSE = { goingAway: 1001, unsupported: 1003, policy: 1008, tokenExpired: 4001 } as const;
 
 /** setTimeout counts no further. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** What carries a session. It tells the session what it hears (`received`) and its own end (`ended`). */
+export interface SessionTransport {
+  readonly kind: LinkKind;
+  /** False when too much waits to be sent: the other end does not read. */
+  send(text: string): boolean;
+  /** Ends it in order, telling why as far as the link can. */
+  close(code: number, reason: string): void;
+  /** Ends it at once. */
+  terminate(): void;
+}
 
 export interface SessionHandler {
   message(session: GatewaySession, envelope: Envelope): Promise<void>;
@@ -48,7 +62,7 @@ export class GatewaySession {
   /** Messages that were no messages, or no message of a gateway's. */
   refused = 0;
   unknownTypes = 0;
-  readonly #socket: WebSocket;
+  readonly transport: SessionTransport;
   readonly #options: ControlOptions;
   readonly #handler: SessionHandler;
   readonly #log: Log;
@@ -61,7 +75,7 @@ export class GatewaySession {
   #open = true;
 
   constructor(
-    socket: WebSocket,
+    transport: SessionTransport,
     claims: TokenClaims,
     remoteAddress: string,
     options: ControlOptions,
@@ -71,7 +85,7 @@ export class GatewaySession {
     this.gateway = claims.gateway;
     this.tenant = claims.tenant;
     this.remoteAddress = remoteAddress;
-    this.#socket = socket;
+    this.transport = transport;
     this.#options = options;
     this.interval = options.heartbeat;
     this.#handler = handler;
@@ -79,9 +93,6 @@ export class GatewaySession {
     this.#limit = new RateLimit(options.messagesPerSecond, options.messagesPerSecond, 1);
     this.#silence = setTimeout(() => this.close(CLOSE.policy, 'no greeting'), options.greetingTimeout);
     this.renewed(claims.expires);
-    socket.on('message', (data, binary) => this.#received(data as Buffer, binary));
-    socket.on('error', () => socket.terminate());
-    socket.on('close', () => this.#closed());
   }
 
   get live(): boolean {
@@ -101,12 +112,9 @@ export class GatewaySession {
       return false;
     }
     // A gateway that does not read is not waited for: it may come back and resume.
-    if (this.#socket.bufferedAmount > 4 * LARGEST_MESSAGE_BYTES) {
-      this.#socket.terminate();
-      return false;
-    }
-    this.#socket.send(text);
-    return true;
+    if (this.transport.send(text)) return true;
+    this.transport.terminate();
+    return false;
   }
 
   refuse(of: string | undefined, code: string, message: string): void {
@@ -124,26 +132,20 @@ export class GatewaySession {
   alive(): void {
     const silence = Math.max(this.#options.silence, this.interval * 2_500);
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#socket.terminate(), silence);
+    this.#silence = setTimeout(() => this.transport.terminate(), silence);
   }
 
   close(code: number, reason: string): void {
-    if (!this.#open) return;
-    this.#socket.close(code, reason);
-    // Who does not answer the close is cut off.
-    setTimeout(() => this.#socket.terminate(), 2_000).unref();
+    if (this.#open) this.transport.close(code, reason);
   }
 
-  #received(data: Buffer, binary: boolean): void {
-    if (binary) {
-      this.close(CLOSE.unsupported, 'messages are text');
-      return;
-    }
+  /** One whole message came. */
+  received(text: string): void {
     if (!this.#limit.take('', Date.now())) {
       this.close(CLOSE.policy, `more than ${this.#options.messagesPerSecond} messages a second`);
       return;
     }
-    const read = readEnvelope(data.toString('utf8'), 'up', LARGEST_MESSAGE_BYTES);
+    const read = readEnvelope(text, 'up', LARGEST_MESSAGE_BYTES);
     if (!read.ok) {
       if (read.refusal === 'unknown-type') this.unknownTypes++;
       else {
@@ -167,7 +169,8 @@ export class GatewaySession {
       });
   }
 
-  #closed(): void {
+  /** The transport is gone. */
+  ended(): void {
     if (!this.#open) return;
     this.#open = false;
     clearTimeout(this.#silence);

@@ -23,6 +23,8 @@ interface ServeOptions {
   tlsCert?: string;
   tlsKey?: string;
   behindProxy?: boolean;
+  mqttListen?: { host: string; port: number };
+  mqttUrl?: string;
   rotateEvery: number;
   heartbeat: number;
   addressOverlap: number;
@@ -43,6 +45,8 @@ function program(): Command {
     .option('--tls-cert <file>', 'certificate chain, PEM')
     .option('--tls-key <file>', 'private key, PEM')
     .option('--behind-proxy', 'a proxy in front of it ends TLS: listen without, also beyond loopback')
+    .option('--mqtt-listen <address:port>', 'an MQTT broker for gateways, too', readListen)
+    .option('--mqtt-url <url>', 'as gateways reach it (otherwise by the host of --url)')
     .option('--rotate-every <time>', 'life of tunnel keys', readDuration, 30 * 86_400)
     .option('--address-overlap <time>', 'how long a moved gateway answers to both', readDuration, 3600)
     .option('--heartbeat <time>', 'between heartbeats', readDuration, 30)
@@ -124,9 +128,10 @@ async function serve(directory: string, options: ServeOptions): Promise<void> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new Error('--tls-cert and --tls-key belong together');
   }
-  const loopback = host === '::1' || host.startsWith('127.');
-  if (tlsCert === undefined && !loopback && !options.behindProxy) {
-    throw new Error('beyond loopback it needs --tls-cert and --tls-key, or --behind-proxy');
+  for (const one of [options.listen, options.mqttListen]) {
+    if (tlsCert === undefined && one && !isLoopbackAddress(one.host) && !options.behindProxy) {
+      throw new Error('beyond loopback it needs --tls-cert and --tls-key, or --behind-proxy');
+    }
   }
   const log = openLog(options.logFormat ?? (process.stderr.isTTY ? 'human' : 'json'), 'info');
   const database = await openDatabase(directory);
@@ -144,6 +149,7 @@ async function serve(directory: string, options: ServeOptions): Promise<void> {
       tlsCert && tlsKey
         ? { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') }
         : undefined,
+    mqtt: options.mqttListen && { ...options.mqttListen, url: options.mqttUrl },
     options: limits,
   });
   const shown = host.includes(':') ? `[${host}]` : host;
@@ -222,6 +228,10 @@ function gatewayTable(gateways: readonly GatewayLine[]): string {
         .trimEnd(),
     )
     .join('\n');
+}
+
+function isLoopbackAddress(host: string): boolean {
+  return host === '::1' || host.startsWith('127.');
 }
 
 function readListen(value: string): { host: string; port: number } {

@@ -18,6 +18,8 @@ export interface ControlOptions {
   readonly silence: number;
   /** Messages a second of one gateway (seed: 100). */
   readonly messagesPerSecond: number;
+  /** MQTT packets a second of one gateway; a message is one, and a connection begins with a few. */
+  readonly packetsPerSecond: number;
   /** Two starts of one identity within this time of each other, both alive, are two devices. */
   readonly cloneWindow: number;
   /** Sessions accepted a second; more are asked to come back later, each at its own time. */
@@ -39,6 +41,7 @@ export const CONTROL_OPTIONS: ControlOptions = Object.freeze({
   greetingTimeout: 10_000,
   silence: 60_000,
   messagesPerSecond: 100,
+  packetsPerSecond: 120,
   cloneWindow: 10_000,
   acceptedPerSecond: 500,
   comeBackWithin: 10,

@@ -3,12 +3,15 @@
  * no route is ever open by accident.
  */
 
+import type { LinkKind } from '../../src/control/link.js';
+import { LARGEST_MESSAGE_BYTES } from '../../src/control/messages.js';
 import type { RecordValue } from '../../src/control/shape.js';
 import { audit } from './audit.js';
 import { createClaim, redeemClaim, validateClaim } from './claims.js';
 import { addClient } from './clients.js';
 import type { Database } from './database.js';
 import { findGateway, type GatewayRow, listGateways, recordChange } from './gateways.js';
+import type { HttpSessions } from './http-sessions.js';
 import type { Hub } from './hub.js';
 import type { LoginDesk } from './login.js';
 import { Refusal } from './refusal.js';
@@ -18,16 +21,24 @@ export interface Request {
   readonly params: Readonly<Record<string, string>>;
   /** The JSON object of the body; empty when there is none. */
   readonly body: Readonly<Record<string, unknown>>;
-  /** Whose token it came with; set where `access` is `gateway`. */
+  /** Whose token it came with; set where `access` is `gateway` or `session-start`. */
   readonly gateway?: TokenClaims;
+  /** Empty when it came out of the tunnel. */
+  readonly remoteAddress?: string;
 }
 
 export interface ControlRoute {
   readonly method: 'GET' | 'POST';
   /** In Hono's words. */
   readonly path: string;
-  /** `open`: anybody, within the rate limit. `gateway`: a gateway, about itself. `admin`: the administrator. */
-  readonly access: 'open' | 'gateway' | 'admin';
+  /**
+   * `open`: anybody, within the rate limit. `gateway`: a gateway, about itself. `session-start`: a gateway that may have
+   * a session. `session`: whoever knows the name of a living one. `admin`: the administrator.
+   */
+  readonly access: 'open' | 'gateway' | 'session-start' | 'session' | 'admin';
+  /** Most bytes of the body, where it is more than the usual. */
+  readonly mostBytes?: number;
+  /** JSON, or an event stream. */
   readonly handle: (request: Request) => Promise<unknown>;
 }
 
@@ -36,13 +47,30 @@ export interface RouteParts {
   readonly tokens: Tokens;
   readonly login: LoginDesk;
   readonly hub: Hub;
+  readonly http: HttpSessions;
   /** Where gateways connect to, for the answer to a claim. */
   readonly endpoints: readonly { readonly kind: string; readonly url: string }[];
   readonly publicUrl: string;
 }
 
+const EVENTS = '/api/v1/control/events';
+const POLLING = '/api/v1/control/polling';
+
+/** Where gateways connect to, best first. */
+export function endpointsOf(
+  publicUrl: string,
+  mqttUrl?: string,
+): { readonly kind: LinkKind; readonly url: string }[] {
+  return [
+    { kind: 'websocket', url: `${publicUrl.replace(/^http/, 'ws')}/ws` },
+    ...(mqttUrl === undefined ? [] : [{ kind: 'mqtt' as const, url: mqttUrl }]),
+    { kind: 'event-stream', url: `${publicUrl}${EVENTS}` },
+    { kind: 'polling', url: `${publicUrl}${POLLING}` },
+  ];
+}
+
 export function controlRoutes(parts: RouteParts): ControlRoute[] {
-  const { database, tokens, login, hub, endpoints, publicUrl } = parts;
+  const { database, tokens, login, hub, http, endpoints, publicUrl } = parts;
 
   const gatewayOf = async ({ params }: Request): Promise<GatewayRow> => {
     const row = await findGateway(database, params.gateway);
@@ -121,6 +149,32 @@ export function controlRoutes(parts: RouteParts): ControlRoute[] {
         await setState(row, 'left', false);
         return { state: 'left' };
       },
+    },
+
+    {
+      method: 'GET',
+      path: EVENTS,
+      access: 'session-start',
+      handle: async ({ gateway: claims, remoteAddress = '' }) => http.events(claims!, remoteAddress),
+    },
+    {
+      method: 'POST',
+      path: POLLING,
+      access: 'session-start',
+      handle: async ({ gateway: claims, remoteAddress = '' }) => http.polling(claims!, remoteAddress),
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/control/poll',
+      access: 'session',
+      handle: ({ body }) => http.poll(body),
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/control/messages',
+      access: 'session',
+      mostBytes: 4 * LARGEST_MESSAGE_BYTES,
+      handle: async ({ body }) => http.messages(body),
     },
 
     admin('POST', `${tenant}/claims`, async ({ params, body }) => {
@@ -208,6 +262,7 @@ function gatewayView(row: GatewayRow, hub: Hub): Record<string, unknown> {
     rotation: row.rotation?.phase ?? null,
     endpoint: row.endpoint,
     online: session !== undefined && session.lastHeartbeat > 0,
+    link: session?.transport.kind ?? null,
     last_seen: session?.lastHeartbeat ? new Date(session.lastHeartbeat) : row.last_seen,
     version: session?.acknowledgedVersion ?? null,
     settings: row.settings,

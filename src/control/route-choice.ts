@@ -20,6 +20,9 @@ export const ROUTE_CHOICE_TIMING: RouteChoiceTiming = Object.freeze({
   shortLife: 45_000,
 });
 
+/** Why there is nothing to say. */
+export const FIRST_CHOICE = 'the first choice';
+
 export class RouteChoice {
   readonly #timing: RouteChoiceTiming;
   #routes: readonly Route[];
@@ -46,7 +49,7 @@ export class RouteChoice {
 
   /** Why this route and none before it; for people. */
   get reason(): string {
-    if (this.#at === 0) return 'the first choice';
+    if (this.#at === 0) return FIRST_CHOICE;
     const before = this.#routes.slice(0, this.#at);
     return before
       .map((route, i) => `not ${nameOf(route)}: ${this.#failures[i] ?? 'not tried yet'}`)

@@ -1,4 +1,5 @@
 import type { ControlAgent } from '../control/agent.js';
+import { FIRST_CHOICE, nameOf } from '../control/route-choice.js';
 import type { Enrolment } from '../identity/enrolment.js';
 import type { Peer } from '../wireguard/peer.js';
 
@@ -16,6 +17,9 @@ export interface ControlStatus {
   readonly session: string;
   readonly reason: string;
   readonly route: string | null;
+  /** Which kind of link, and why not a better one. */
+  readonly link: string | null;
+  readonly linkReason: string;
   readonly acknowledgedAge: number | null;
   /** ms */
   readonly roundTrip: number | null;
@@ -52,6 +56,8 @@ export function controlStatus(
     session: session.state,
     reason: session.reason,
     route: session.route?.url ?? null,
+    link: session.route ? nameOf(session.route) : null,
+    linkReason: session.routeReason,
     acknowledgedAge: acknowledged ? Math.round((now - session.lastAcknowledged) / 1000) : null,
     roundTrip: session.roundTrip === undefined ? null : Math.round(session.roundTrip * 10) / 10,
     networkVersion: network.version,
@@ -74,6 +80,7 @@ export function controlLines(status: ControlStatus): string[] {
     `  control: ${status.control} (${age === null ? 'no heartbeat acknowledged yet' : `heartbeat acknowledged ${age} s ago`}; ${status.session}: ${status.reason})`,
     `  data: ${status.data}`,
   ];
+  if (status.linkReason !== FIRST_CHOICE) lines.push(`  control link: ${status.link}, ${status.linkReason}`);
   if (status.rotation !== 'none') lines.push(`  key rotation: ${status.rotation}`);
   if (status.hold !== null) lines.push(`  held back: ${status.hold}`);
   if (status.reverted !== null) lines.push(`  settings reverted: ${status.reverted}`);

@@ -4,17 +4,17 @@ import { randomBytes } from 'node:crypto';
 import { type CreatedClaim, createClaim, type NewClaim } from '../../host/control-plane/claims.js';
 import { type Database, openDatabase } from '../../host/control-plane/database.js';
 import type { ControlOptions } from '../../host/control-plane/options.js';
-import { ControlServer } from '../../host/control-plane/server.js';
+import { ControlServer, type ServerOptions } from '../../host/control-plane/server.js';
 import { NodeClock } from '../../host/gateway/clock.js';
 import { AgentLoop } from '../../host/gateway/control/agent-loop.js';
 import { NodeHttpClient } from '../../host/gateway/control/http-client.js';
 import { GatewayIdentity } from '../../host/gateway/control/identity.js';
-import { WebSocketLinks } from '../../host/gateway/control/websocket-link.js';
+import { NodeLinks } from '../../host/gateway/control/links.js';
 import { NodePrimitives } from '../../host/gateway/crypto.js';
 import { ControlAgent } from '../../src/control/agent.js';
 import type { Envelope } from '../../src/control/envelope.js';
 import type { SessionTiming } from '../../src/control/session-options.js';
-import type { EnrolmentResult } from '../../src/identity/enrolment.js';
+import type { ControlEndpoint, EnrolmentResult } from '../../src/identity/enrolment.js';
 import { Login } from '../../src/identity/login.js';
 import type { HttpAnswer, Log } from '../../src/ports.js';
 import { MemoryStore } from '../wireguard/virtual/world.js';
@@ -51,15 +51,20 @@ export class System {
   readonly database: Database;
   server!: ControlServer;
   readonly #options: Partial<ControlOptions>;
+  readonly #parts: Partial<ServerOptions>;
 
-  static async start(options: Partial<ControlOptions> = {}): Promise<System> {
-    const system = new System(await openDatabase(undefined), options);
+  static async start(
+    options: Partial<ControlOptions> = {},
+    parts: Partial<ServerOptions> = {},
+  ): Promise<System> {
+    const system = new System(await openDatabase(undefined), options, parts);
     await system.serve(0);
     return system;
   }
 
-  private constructor(database: Database, options: Partial<ControlOptions>) {
+  private constructor(database: Database, options: Partial<ControlOptions>, parts: Partial<ServerOptions>) {
     this.database = database;
+    this.#parts = parts;
     this.#options = { cloneWindow: 1_500, comeBackWithin: 1, ...options };
   }
 
@@ -71,6 +76,7 @@ export class System {
       host: '127.0.0.1',
       port,
       options: this.#options,
+      ...this.#parts,
     });
   }
 
@@ -120,6 +126,10 @@ export class ControlEnd {
   readonly signals: Envelope[] = [];
   readonly log = new MemoryLog();
   readonly identity: GatewayIdentity;
+  /** In the place of those of the enrolment. */
+  endpoints: readonly ControlEndpoint[] | undefined;
+  /** In the place of the usual. */
+  timing: Partial<SessionTiming> = TIMING;
   agent!: ControlAgent;
   #loop: AgentLoop | undefined;
 
@@ -140,10 +150,16 @@ export class ControlEnd {
     });
   }
 
+  login(): Login {
+    const { enrolment, keys } = this.identity;
+    return new Login(new NodePrimitives(), new NodeClock(), new NodeHttpClient(), enrolment!, keys.identity);
+  }
+
   start(port = 0): this {
     const clock = new NodeClock();
     const primitives = new NodePrimitives();
-    const enrolment = this.identity.enrolment!;
+    const known = this.identity.enrolment!;
+    const enrolment = { ...known, endpoints: this.endpoints ?? known.endpoints };
     this.agent = new ControlAgent({
       primitives,
       clock,
@@ -151,8 +167,8 @@ export class ControlEnd {
       store: this.identity.store,
       keys: this.identity.keys,
       enrolment,
-      credentials: new Login(primitives, clock, new NodeHttpClient(), enrolment, this.identity.keys.identity),
-      links: new WebSocketLinks(),
+      credentials: this.login(),
+      links: new NodeLinks(enrolment, []),
       actions: {
         changed: () => {},
         facts: () => ({ uptime: 1, firmware: 'test', peers: [] }),
@@ -160,7 +176,7 @@ export class ControlEnd {
       },
       firmware: 'test',
       boot: randomBytes(8).toString('hex'),
-      timing: TIMING,
+      timing: this.timing,
       log: this.log,
     });
     if (port !== 0) this.agent.setEndpoints([`0.0.0.0:${port}`]);

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { NodeHttpClient, readRetryAfter } from '../../host/gateway/control/http-client.js';
+import { NodeLinks } from '../../host/gateway/control/links.js';
 import { parsePin, pinOf } from '../../host/gateway/control/tls.js';
-import { WebSocketLinks } from '../../host/gateway/control/websocket-link.js';
+import type { Route } from '../../src/control/link.js';
 import { routeKind, routesOf } from '../../src/control/routes.js';
 import type { HttpAnswer } from '../../src/ports.js';
 
@@ -34,10 +35,22 @@ async function serve(options: object): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+const IDENTITY = { tenant: 'acme', gateway: 'gw-1' };
+/** Every kind of link but the WebSocket, to a port. */
+const OTHERS: ((host: string) => Route)[] = [
+  (host) => ({ kind: 'mqtt', url: `mqtts://${host}` }),
+  (host) => ({ kind: 'event-stream', url: `https://${host}/events` }),
+  (host) => ({ kind: 'polling', url: `https://${host}/polling` }),
+];
+
 /** `hello`, or the reason why not. */
 function link(url: string, pins: string[] = []): Promise<string> {
+  return over({ kind: 'websocket', url }, pins);
+}
+
+function over(route: Route, pins: string[] = []): Promise<string> {
   return new Promise((resolve) => {
-    const opened = new WebSocketLinks(pins, cert).open({ kind: 'websocket', url }, 'secret', {
+    const opened = new NodeLinks(IDENTITY, pins, cert).open(route, 'secret', {
       opened: () => {},
       received: (text) => {
         opened.close();
@@ -89,6 +102,10 @@ describe('TLS towards the control plane', () => {
     // The name in the certificate is localhost.
     expect(await link(`wss://127.0.0.1:${port}/ws`)).toMatch(/altname|IP/i);
     expect((await post(`https://127.0.0.1:${port}/`)).error).toMatch(/altname|IP/i);
+    for (const route of OTHERS) {
+      expect(await over(route(`localhost:${port}`), [spare])).toContain('pinned');
+      expect(await over(route(`127.0.0.1:${port}`))).toMatch(/altname|IP/i);
+    }
     expect(authorizations).toEqual([]);
   });
 
@@ -97,6 +114,7 @@ describe('TLS towards the control plane', () => {
     authorizations.length = 0;
     expect(await link(`wss://localhost:${port}/ws`)).toMatch(/version|alert/i);
     expect((await post(`https://localhost:${port}/`)).error).toMatch(/version|alert/i);
+    for (const route of OTHERS) expect(await over(route(`localhost:${port}`))).toMatch(/version|alert/i);
     expect(authorizations).toEqual([]);
   });
 
@@ -107,9 +125,15 @@ describe('TLS towards the control plane', () => {
       'ws://127.0.0.1.example/',
       'ws://127.0.0.1@evil/',
     ]) {
-      expect(await link(url), url).toContain('no wss:// address');
+      expect(await link(url), url).toContain('no safe address');
       expect(routeKind(url), url).toBeUndefined();
       expect((await post(url.replace('ws', 'http'))).error, url).toContain('https');
+    }
+    for (const route of OTHERS) {
+      const { kind, url } = route('192.0.2.1');
+      const open = url.replace('s://', '://');
+      expect(await over({ kind, url: open }), open).toContain('no safe address');
+      expect(routeKind(open), open).toBeUndefined();
     }
     expect(routeKind('ws://127.0.0.1:80/ws')).toBe('websocket');
     expect(routeKind('ws://[::1]:80/ws')).toBe('websocket');

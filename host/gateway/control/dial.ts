@@ -26,6 +26,6 @@ export function connectBy(dial: Dial | undefined, tls?: ConnectionOptions) {
 }
 
 /** The certificate is verified for the name; addresses are not named in the greeting (RFC 6066 section 3). */
-function overTls(socket: Socket, host: string, tls: ConnectionOptions): Socket {
+export function overTls(socket: Socket, host: string, tls: ConnectionOptions): Socket {
   return tlsConnect({ ...tls, socket, host, servername: isIP(host) === 0 ? host : '' });
 }

@@ -50,7 +50,7 @@ export class NodeHttpClient implements HttpClient {
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
     const tls = secure ? controlTls(this.#pins, this.#ca) : undefined;
-    const createConnection = connectBy(this.#dial, tls);
+    const createConnection = connectBy(inTunnel ? undefined : this.#dial, tls);
     const options = {
       method: 'POST',
       headers,

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
 import { ControlAgent } from '../../../src/control/agent.js';
+import { CONTROL_PEER_ID } from '../../../src/control/control-peer.js';
 import type { RecordValue } from '../../../src/control/shape.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
 import { NetworkApplier } from '../../../src/gateway/apply-network.js';
@@ -23,7 +24,7 @@ import { packageVersion } from '../version.js';
 import { AgentLoop } from './agent-loop.js';
 import type { Dial } from './dial.js';
 import { GatewayIdentity } from './identity.js';
-import { WebSocketLinks } from './websocket-link.js';
+import { NodeLinks } from './links.js';
 
 const PORT = 'listen-port';
 /** Seconds. Peers are mostly behind NATs; the metered profile leaves it off. */
@@ -83,7 +84,7 @@ export class ManagedTunnel {
       keys,
       enrolment,
       credentials: new Login(primitives, clock, this.#identity.http, enrolment, keys.identity),
-      links: new WebSocketLinks(pins, undefined, dial),
+      links: new NodeLinks(enrolment, pins, undefined, dial),
       actions: { changed: () => this.#apply(), facts: () => this.#facts() },
       firmware: this.#firmware,
       boot: randomBytes(8).toString('hex'),
@@ -141,7 +142,8 @@ export class ManagedTunnel {
   }
 
   *#peers(): IterableIterator<Peer> {
-    for (const [, peer] of this.#applier?.peers() ?? []) yield peer;
+    // The lamp for data is about sites; the control plane's peer has a lamp of its own.
+    for (const [id, peer] of this.#applier?.peers() ?? []) if (id !== CONTROL_PEER_ID) yield peer;
   }
 
   #apply(): void {
@@ -170,6 +172,8 @@ export class ManagedTunnel {
       .then(() => tunnel.setRoutes(tunnelPrefixes.map((text) => parsePrefix(text)!)))
       .then(() => {
         this.#followFailure = undefined;
+        // Without an interface there is no TCP through the tunnel.
+        this.agent.setTunnelUsable(tunnel.tun !== undefined);
       })
       .catch((error) => {
         // Tried again with the next change; until then the owner knows.
