@@ -3,7 +3,7 @@
 import { OffloadCounters } from '../../host/gateway/offload/counters.js';
 import { Receiver } from '../../host/gateway/offload/receiver.js';
 import { FRAME_SKEW, type RunPort, Sender } from '../../host/gateway/offload/sender.js';
-import type { Kernel } from '../../host/gateway/wasm/kernel.js';
+import type { Kernel, Lane } from '../../host/gateway/wasm/kernel.js';
 import type { VirtualNode } from '../wireguard/virtual/world.js';
 import { VNET } from './frames.js';
 import { segmentFrame } from './segment-twin.js';
@@ -17,7 +17,7 @@ export class FastSender {
   readonly #sender: Sender;
   readonly #place: number;
 
-  constructor(kernel: Kernel, node: VirtualNode) {
+  constructor(kernel: Kernel, node: VirtualNode, lane: Lane = kernel.lane(0)) {
     this.#kernel = kernel;
     const port: RunPort = {
       congested: false,
@@ -34,7 +34,6 @@ export class FastSender {
         }
       },
     };
-    const lane = kernel.lane(0);
     this.#place = lane.input + FRAME_SKEW;
     this.#sender = new Sender(kernel, lane, node.device, port, this.counters);
   }
@@ -54,18 +53,11 @@ export class FastReceiver {
   readonly frames: Uint8Array[] = [];
   readonly #receiver: Receiver;
 
-  constructor(kernel: Kernel, node: VirtualNode) {
+  constructor(kernel: Kernel, node: VirtualNode, lane: Lane = kernel.lane(1)) {
     const { device, world } = node;
-    this.#receiver = new Receiver(
-      kernel,
-      kernel.lane(1),
-      device,
-      world.clock,
-      this.counters,
-      (bytes, at, length) => {
-        this.frames.push(bytes.slice(at, at + length));
-      },
-    );
+    this.#receiver = new Receiver(kernel, lane, device, world.clock, this.counters, (bytes, at, length) => {
+      this.frames.push(bytes.slice(at, at + length));
+    });
   }
 
   /** One buffer as UDP_GRO hands it over. */

@@ -385,6 +385,32 @@ describe('a merged buffer with forged datagrams in it', () => {
     });
   });
 
+  it.each([
+    ['a multiple', 1104, [552, 552, 552, 552, 552]],
+    ['a part', 192, [576, 192]],
+    ['a part', 288, [576, 576, 288]],
+  ])('keeps everything and its order when the length before was %s of its own', (_name, before, lengths) => {
+    const { a, b, kernel } = established(22, true);
+    const receiver = new FastReceiver(kernel, b);
+    const made = (length: number, mark: number): Uint8Array => {
+      const packet = A_TO_B(length - 32 - 20);
+      packet[20] = mark;
+      return portableSend(a, vnetFrame({}, packet))[0]!;
+    };
+    receiver.buffer(
+      [0, 0, 0].map((mark) => made(before, mark)),
+      a.address,
+    );
+    receiver.flush();
+    receiver.frames.length = 0;
+    receiver.buffer(
+      lengths.map((length, i) => made(length, i)),
+      a.address,
+    );
+    receiver.flush();
+    expect(receiver.packets.map((packet) => packet[20])).toEqual(lengths.map((_, i) => i));
+  });
+
   it('made of nothing else is dropped whole', () => {
     const { a, b, receiver, good } = scene(50, true);
     const [, forge] = forgeries[4]!;

@@ -26,7 +26,8 @@ export function segmentFrame(frame: Uint8Array): Segmented {
   const packet = frame.slice(VNET);
   const version = packet[0]! >> 4;
   if (version === 4) {
-    if (get16(packet, 2) !== packet.length) return NOT_IP;
+    const header = (packet[0]! & 15) * 4;
+    if (header < 20 || header > packet.length || get16(packet, 2) !== packet.length) return NOT_IP;
   } else if (version === 6) {
     if (packet.length < 40 || get16(packet, 4) + 40 !== packet.length) return NOT_IP;
   } else return NOT_IP;

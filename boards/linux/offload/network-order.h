@@ -60,8 +60,9 @@ static inline size_t ip_length(const uint8_t *packet, size_t available)
 {
 	if (available < IPV4_HEADER) return 0;
 	if (packet[0] >> 4 == 4) {
+		const size_t header = (size_t)(packet[0] & 15) << 2;
 		const size_t length = get16(packet + IPV4_LENGTH);
-		return length >= IPV4_HEADER && length <= available ? length : 0;
+		return header >= IPV4_HEADER && length >= header && length <= available ? length : 0;
 	}
 	if (packet[0] >> 4 != 6 || available < IPV6_HEADER) return 0;
 	const size_t length = IPV6_HEADER + get16(packet + IPV6_LENGTH);

@@ -61,14 +61,19 @@ export class MessageOpener {
     this.#lane.call.forgetSource();
   }
 
-  /** Takes the bytes as messages of `stride` bytes and a perhaps shorter last one. True when that was right. */
-  pass(at: number, length: number, stride: number): boolean {
+  /**
+   * Takes the bytes as messages of `stride` bytes and a perhaps shorter last one. True when that was right. Of a
+   * `guessed` stride the last one counts only when another message has proved it: it also verifies under multiples of
+   * the right length, and where it is a part of it; delivered then it would overtake the others, or be alone.
+   */
+  pass(at: number, length: number, stride: number, guessed = false): boolean {
     this.#stride = stride;
     this.#proven = false;
     const refused = this.#refused;
     refused.badTag = refused.unknownIndex = refused.malformed = refused.replayed = 0;
     for (let done = 0; done < length; done += stride) {
-      this.#message(at + done, Math.min(stride, length - done));
+      const isLast = done + stride >= length;
+      if (this.#proven || !guessed || !isLast) this.#message(at + done, Math.min(stride, length - done));
     }
     return this.#proven;
   }

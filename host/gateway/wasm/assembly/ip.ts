@@ -66,8 +66,9 @@ export function ipLength(packet: usize, available: usize): usize {
   if (available < IPV4_HEADER) return 0;
   const version = load<u8>(packet) >> 4;
   if (version == 4) {
+    const header = (usize(load<u8>(packet)) & 15) << 2;
     const length = load16(packet + IPV4_LENGTH);
-    return length >= IPV4_HEADER && length <= available ? length : 0;
+    return header >= IPV4_HEADER && length >= header && length <= available ? length : 0;
   }
   if (version == 6 && available >= IPV6_HEADER) {
     const length = IPV6_HEADER + load16(packet + IPV6_LENGTH);
