@@ -16,7 +16,6 @@ export const PACKET = Object.freeze({
 });
 
 /** Section 2.2.3. */
-export const MOST_FIXED_HEADER_BYTES = 5;
 const MOST_REMAINING = 268_435_455;
 /** Section 3.1.2.2. */
 const PROTOCOL_LEVEL = 4;

@@ -14,7 +14,6 @@ import {
 import {
   connectPacket,
   emptyPacket,
-  MOST_FIXED_HEADER_BYTES,
   MqttError,
   PACKET,
   PacketReader,
@@ -22,11 +21,14 @@ import {
   subscribePacket,
 } from './mqtt-packets.js';
 import { parseWebAddress } from './web-address.js';
+import { WriteQueue } from './write-queue.js';
 
 /** Seed, section 5: `handshake_timeout`. ms */
 const CONNECT_TIMEOUT = 10_000;
 /** Share of the keep-alive after which a silent client says something (section 3.1.2.10). */
 const PING_AFTER = 0.75;
+/** Bytes of messages that may wait to be written. */
+const MOST_WAITING = 4096;
 /** Bytes read at a time. */
 const READ_BYTES = 2048;
 /** CONNACK return codes (section 3.2.2.3). */
@@ -52,8 +54,7 @@ class StreamMqttClient implements MqttClient {
   readonly #buffer = new Uint8Array(READ_BYTES);
   readonly #packets: PacketReader;
   #state: 'connecting' | 'greeting' | 'open' | 'over' = 'connecting';
-  /** How much the stream takes. */
-  #room = 0;
+  readonly #output = new WriteQueue();
   /** Bytes of the message being written that are still to come. */
   #unwritten = 0;
   /** The fragment that can be read now. */
@@ -111,7 +112,7 @@ class StreamMqttClient implements MqttClient {
   }
 
   get #messageRoom(): number {
-    return Math.max(0, this.#room - MOST_FIXED_HEADER_BYTES);
+    return Math.max(0, MOST_WAITING - this.#output.bytes);
   }
 
   #publish(
@@ -132,7 +133,7 @@ class StreamMqttClient implements MqttClient {
 
   #send(bytes: Uint8Array): void {
     if (this.#socket === undefined) return;
-    this.#room = this.#socket.write(bytes);
+    this.#output.push(this.#socket, bytes);
     this.#awaitSilence();
   }
 
@@ -145,11 +146,12 @@ class StreamMqttClient implements MqttClient {
   }
 
   #writable(count: number): void {
-    this.#room = count;
+    if (this.#socket === undefined) return;
+    this.#output.writable(this.#socket, count);
     if (this.#state === 'connecting') {
       this.#state = 'greeting';
       this.#send(connectPacket(this.#options));
-    } else if (this.#state === 'open') this.#options.onWritable(this.#messageRoom);
+    } else if (this.#state === 'open' && this.#output.bytes === 0) this.#options.onWritable(MOST_WAITING);
   }
 
   #read(): void {
@@ -161,7 +163,7 @@ class StreamMqttClient implements MqttClient {
       }
     } catch (error) {
       if (!(error instanceof MqttError)) throw error;
-      this.#end(error.message);
+      this.#end(this.#state === 'greeting' ? `that is no MQTT broker: ${error.message}` : error.message);
     }
   }
 
@@ -178,7 +180,7 @@ class StreamMqttClient implements MqttClient {
   }
 
   #greeted(type: number, body: Uint8Array): void {
-    if (type !== PACKET.connack || body.length !== 2) throw new MqttError('that is no MQTT broker');
+    if (type !== PACKET.connack || body.length !== 2) throw new MqttError('it answers with something else');
     const code = body[1];
     if (code !== ACCEPTED) {
       this.#end(`the broker refused the connection (${code})`, code === BAD_USER || code === NOT_AUTHORIZED);
