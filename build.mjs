@@ -42,11 +42,13 @@ const root = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(root, 'dist');
 const require = createRequire(import.meta.url);
 
-/** Programs by name: what `npm pack` installs; the lab and the control plane, which only a checkout has. */
+/** Programs by name: what `npm pack` installs, with what the gateway's threads run; the lab and the control plane, which only a checkout has. */
 const PROGRAMS = {
   'cloudbridge-gateway': 'host/gateway/main.ts',
+  'cloudbridge-lane': 'host/gateway/native/worker.ts',
   'cloudbridge-lab': 'host/lab/main.ts',
   'cloudbridge-control': 'host/control-plane/main.ts',
+  'cloudbridge-relay': 'host/relay/main.ts',
 };
 
 /** Some of the packages are CommonJS and ask for Node's own modules by `require`, which ES modules do not have. */
@@ -83,7 +85,7 @@ async function buildPrograms() {
     write: false,
     bundle: true,
     // They find their files beside their own modules.
-    external: ['@electric-sql/pglite', '@electric-sql/pglite-prepopulatedfs'],
+    external: ['@electric-sql/pglite', '@electric-sql/pglite-prepopulatedfs', 'koffi'],
     // With the packages they use inside: one file starts more than twice as fast as a hundred.
     metafile: true,
     banner: { js: REQUIRE },

@@ -1,12 +1,18 @@
 import type { Log } from '../../src/ports.js';
 import type { KeypairObserver } from '../../src/wireguard/keypair.js';
 import { messageOf } from './errors.js';
+import { laneWorkerFile } from './native/lane-keeper.js';
+import { loadLinux, NativeMissingError } from './native/linux.js';
+import { type NativeParts, NativePump } from './native/native-pump.js';
+import { checkNative } from './native/self-check.js';
+import { SharedTables } from './native/shared-tables.js';
+import { requireReleasableSockets } from './native/sockets.js';
 import { KeySlots } from './offload/key-slots.js';
 import { OffloadPump } from './offload/offload-pump.js';
 import type { TunnelMode } from './platform/tunnel.js';
 import { PortablePump, type Pump, type PumpOptions } from './pump.js';
 import type { TierChoice } from './request.js';
-import { Kernel } from './wasm/kernel.js';
+import { Kernel, KernelError } from './wasm/kernel.js';
 
 /** The tier, chosen before there is a device or a tunnel, since both have to be made for it. */
 export interface Tier {
@@ -17,7 +23,9 @@ export interface Tier {
   open(options: PumpOptions): Pump;
 }
 
-/** The fastest tier that this host allows, or the one asked for. */
+const NO_OFFLOAD = 'the TUN interface was opened without segmentation offload';
+
+/** The fastest tier that this host allows, or the one asked for as far as the host allows it. */
 export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log): Tier {
   if (asked === 'portable') return portable('asked for');
   if (mode === 'minimal') return portable('there is no interface whose offloads could be used');
@@ -28,13 +36,43 @@ export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log): Tier 
     log.write('warn', 'kernel-not-loaded', { reason: messageOf(error) });
     return portable(messageOf(error));
   }
+  if (asked === 't0') return offload(kernel, 'asked for');
+  try {
+    return native(prepareNative(kernel));
+  } catch (error) {
+    if (!(error instanceof NativeMissingError || error instanceof KernelError)) throw error;
+    log.write('info', 'native-tier-missing', { reason: error.message });
+    return offload(kernel, `t1 cannot be had: ${error.message}`);
+  }
+}
+
+/** Throws {@link NativeMissingError} or KernelError. */
+function prepareNative(kernel: Kernel): NativeParts {
+  const linux = loadLinux();
+  const workerFile = laneWorkerFile();
+  requireReleasableSockets();
+  checkNative(linux, kernel);
+  const lane = kernel.laneAt(kernel.allocateLane());
+  return { kernel, linux, lane, workerFile, tables: new SharedTables(kernel, lane) };
+}
+
+function native(parts: NativeParts): Tier {
+  return {
+    vnetHeader: true,
+    keypairs: parts.tables,
+    open: (options) =>
+      options.tunnel.tun?.offload ? new NativePump(options, parts) : new PortablePump(options, NO_OFFLOAD),
+  };
+}
+
+function offload(kernel: Kernel, why: string): Tier {
   return {
     vnetHeader: true,
     keypairs: new KeySlots(kernel),
-    open: (options) => {
-      if (options.tunnel.tun?.offload) return new OffloadPump({ ...options, kernel });
-      return new PortablePump(options, 'the TUN interface was opened without segmentation offload');
-    },
+    open: (options) =>
+      options.tunnel.tun?.offload
+        ? new OffloadPump({ ...options, kernel, why })
+        : new PortablePump(options, NO_OFFLOAD),
   };
 }
 

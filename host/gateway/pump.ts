@@ -10,7 +10,7 @@ import { UdpSocket } from './udp-socket.js';
 
 /** What carries packets between the tunnel device, the WireGuard device and the UDP sockets. */
 export interface Pump {
-  /** `portable` or `t0`. */
+  /** `portable`, `t0` or `t1`. */
   readonly tier: string;
   /** One clause for the owner: why this tier. */
   readonly reason: string;
@@ -18,6 +18,8 @@ export interface Pump {
   /** Packets and datagrams dropped outside of the WireGuard device, by name. */
   readonly counters: Readonly<Record<string, number>>;
   start(): void;
+  /** Tells the device what has happened so far, where that is gathered elsewhere first. */
+  refresh?(): void;
   /** The sockets are new ones (another port); the old ones are closed already or soon. */
   replaceSockets(sockets: UdpSockets): void;
   /** Why the peer's endpoint name has no address, or `undefined`. */

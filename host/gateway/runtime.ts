@@ -196,6 +196,7 @@ export class RunningGateway {
   status(): GatewayStatus {
     const { request, surroundings, device, tunnel, pump } = this;
     if (device === undefined || tunnel === undefined || pump === undefined) throw new Error('not started');
+    pump.refresh?.();
     const now = this.clock.monotonic();
     const { publicKey } = device;
     return {

@@ -31,6 +31,10 @@ export class GatewayUapiHost implements UapiHost {
     this.status = status;
   }
 
+  refresh(): void {
+    this.pump.refresh?.();
+  }
+
   get listenPort(): number {
     return this.tunnel.sockets.port;
   }

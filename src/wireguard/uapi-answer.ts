@@ -13,6 +13,7 @@ const NO_KEY = '0'.repeat(KEY_BYTES * 2);
 
 /** Writes the device and each of its peers, peer by peer, so that ten thousand make no single text. */
 export function describeDevice(device: Device, host: UapiHost, output: UapiOutput): void {
+  host.refresh?.();
   let text = '';
   if (device.privateKey !== undefined) text += `private_key=${bytesToHex(device.privateKey)}\n`;
   if (host.listenPort !== 0) text += `listen_port=${host.listenPort}\n`;

@@ -4,6 +4,8 @@ import type { ZoneIndex, ZoneName } from '../packet/endpoint-text.js';
 
 /** What a device does not own itself: its socket, and whatever else the host answers. */
 export interface UapiHost {
+  /** Called before the device is described: brings its counts up to date where a data plane keeps them elsewhere. */
+  refresh?(): void;
   readonly listenPort: number;
   /** Moves the socket (0: any port), then calls `done` once with an errno of `uapi-errno.ts`. */
   setListenPort(port: number, done: (errno: number) => void): void;

@@ -15,7 +15,7 @@ import {
   vnetFrame,
 } from './frames.js';
 
-const MOST_SUPERS = 8;
+const MOST_SUPERS = 16;
 const LARGEST_PACKET = 65535;
 
 interface Super {

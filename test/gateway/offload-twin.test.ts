@@ -3,10 +3,10 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { KeySlots } from '../../host/gateway/offload/key-slots.js';
-import { RUN_BYTES } from '../../host/gateway/wasm/kernel.js';
+import { Kernel, RUN_BYTES } from '../../host/gateway/wasm/kernel.js';
 import { Seeded } from '../crypto/seeded.js';
 import { A_TO_B, endpointOf, pair, type VirtualNode } from '../wireguard/virtual/world.js';
-import { makeKernel } from './built-kernel.js';
+import { kernelFile, makeKernel } from './built-kernel.js';
 import { FastReceiver, FastSender, merge } from './fast-end.js';
 import { GSO, superFrame, TCP_FLAG, tcpFields, tcpPacket, udpPacket, vnetFrame } from './frames.js';
 import { segmentFrame } from './segment-twin.js';
@@ -299,7 +299,7 @@ describe('a key pair that found no slot in the kernel', () => {
   });
 
   it('is how it ends when the table is full; a slot is erased and free again when its pair is', () => {
-    const kernel = makeKernel();
+    const kernel = new Kernel(kernelFile, 1280);
     const key = new Uint8Array(32).fill(7);
     const slots: number[] = [];
     for (let slot = kernel.takeSlot(key, key, 1); slot >= 0; slot = kernel.takeSlot(key, key, 1))

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { GatewayEnd, PROGRAM, XS_PROGRAM } from './gateway-end.js';
 import type { Lab } from './lab.js';
 import type { Namespace } from './namespace.js';
@@ -9,10 +10,19 @@ import { WireGuardGoEnd } from './wireguard-go-end.js';
 /** LAB_CONTROL=1 puts wireguard-go in our place: what it passes, and we do not, is our fault. */
 export const CONTROL = process.env.LAB_CONTROL === '1';
 
-/** The subject's UDP sockets are Node's own. */
+/** The subject's UDP sockets are served by Node itself: tiers below t1, which needs the package koffi. */
 export const NODE_SOCKETS =
   (process.env.GATEWAY_ENGINE ?? 'node') === 'node' &&
-  ['auto', 'portable', 't0'].includes(process.env.GATEWAY_TIER ?? 'auto');
+  (['portable', 't0'].includes(process.env.GATEWAY_TIER ?? 'auto') || !isInstalled('koffi'));
+
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** What the subject is started from; a command given in full is its giver's business. */
 function programs(): readonly Requirement[] {

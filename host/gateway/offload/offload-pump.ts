@@ -25,6 +25,8 @@ import { FRAME_BYTES, FRAME_SKEW, Sender } from './sender.js';
 export interface OffloadPumpOptions extends PumpOptions {
   /** Whose {@link KeySlots} the device was given as `keypairs`. */
   readonly kernel: Kernel;
+  /** One clause for the owner: why this tier and no faster one. */
+  readonly why: string;
 }
 
 /** ms between two looks whether a full UDP socket has room again. */
@@ -46,6 +48,7 @@ class TunnelEnd implements PacketDevice {
 
 export class OffloadPump implements Pump {
   readonly tier = 't0';
+  readonly #why: string;
   readonly #interfaceName: string;
   readonly #device: Device;
   readonly #gateway: Gateway;
@@ -61,9 +64,10 @@ export class OffloadPump implements Pump {
 
   /** Throws when the tunnel has no descriptor with offloads; the portable pump then serves. */
   constructor(options: OffloadPumpOptions) {
-    const { device, tunnel, resolver, clock, log, onClosed, kernel } = options;
+    const { device, tunnel, resolver, clock, log, onClosed, kernel, why } = options;
     const { tun } = tunnel;
     if (tun === undefined || !tun.offload) throw new Error('the tunnel device has no segmentation offload');
+    this.#why = why;
     this.#interfaceName = tun.name;
     this.#device = device;
     this.#port = new DatagramPort(tunnel.sockets, this.#addresses, this.#counters, log, () => device.mtu);
@@ -95,7 +99,7 @@ export class OffloadPump implements Pump {
     const udp = port.segmentation
       ? `UDP segmentation${port.gro ? ' and coalescing' : ''}`
       : `no UDP segmentation${port.reason === undefined ? '' : `: ${port.reason}`}`;
-    return `WebAssembly, TUN with segmentation offload, ${udp}`;
+    return `${this.#why}; WebAssembly, TUN with segmentation offload, ${udp}`;
   }
 
   get lastFailure(): SendFailure | undefined {

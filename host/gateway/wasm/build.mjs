@@ -14,7 +14,7 @@ const root = join(here, '..', '..', '..');
 
 /** Pages of 64 KiB. The key table stands last and grows towards the maximum; `kernel.ts` gives the same numbers. */
 const INITIAL_PAGES = 80;
-const MAXIMUM_PAGES = 1024;
+const MAXIMUM_PAGES = 8192;
 
 /** Writes the compiled kernel to `outFile` (made in one step, so that a reader never sees half a file). */
 export async function buildKernel(outFile) {

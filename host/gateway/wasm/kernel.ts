@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 
 /** Pages of 64 KiB, as in `build.mjs`. */
 const INITIAL_PAGES = 80;
-const MAXIMUM_PAGES = 1024;
+const MAXIMUM_PAGES = 8192;
+const PAGE_BYTES = 65_536;
+/** Everything allocated begins on a cache line; a slot's number is its address in these. */
+const LINE_BYTES = 64;
 
 /** Results below zero of `receive` (`assembly/message.ts`, `assembly/receive.ts`). */
 export const NOT_DATA = -1;
@@ -73,29 +76,107 @@ export interface KernelFunctions {
   clearDeliveries(): void;
   peekLength(message: number, slot: number): number;
   nextMessage(data: number, length: number, from: number): number;
+
+  // For data planes with threads of their own; see the files of `assembly/` of these names.
+  useLaneAt(address: number): void;
+  takeWake(): number;
+  initOutward(vectors: number, room: number, roomBytes: number, ring: number): void;
+  outward(frame: number, length: number, time: number): number;
+  goOutward(): number;
+  outwardBytes(): number;
+  finishOutward(family: number): number;
+  clearOutward(): void;
+  initInward(vector: number, buffers: number, ring: number): void;
+  prepareInward(messages: number): void;
+  inward(messages: number, time: number): number;
+  inwardOne(place: number, length: number, from: number, time: number): void;
+  ownerOf(vector: number, message: number): number;
+  initSingle(vector: number): void;
+  prepareSingle(record: number, data: number, length: number, trafficClass: number): number;
+  publishEndpoint(peer: number, record: number, follows: number): number;
+  publishSlot(peer: number, slot: number): number;
+  peerTurn(peer: number): number;
+  healPeer(peer: number): void;
+  takeSlotCounters(slot: number, count: number): number;
 }
 
-type Layout = Record<
-  | 'FIRST_LANE'
-  | 'LANES'
-  | 'LANE_BYTES'
-  | 'INPUT'
-  | 'INPUT_BYTES'
-  | 'OUTPUT'
-  | 'OUTPUT_BYTES'
+/** Places and sizes that `assembly/` exports, each as a global of its name. */
+export type KernelConstant =
+  | 'ARGUMENTS'
+  | 'BUFFER_BYTES'
+  | 'CONTROL_CALLED'
+  | 'CONTROL_SLEEPS'
+  | 'COUNTERS'
   | 'DELIVERIES'
   | 'DELIVERY_CAPACITY'
-  | 'SLOT_TABLE'
+  | 'ECN_NORMAL'
+  | 'FIRST_LANE'
+  | 'FORWARD_UNKNOWN'
+  | 'HEAP'
+  | 'INDEX_ENTRIES'
+  | 'INDEX_MASK'
+  | 'INDEX_REMOVED'
+  | 'INDEX_TABLE'
+  | 'INPUT'
+  | 'INPUT_BYTES'
+  | 'LANES'
+  | 'LANE_BYTES'
+  | 'LANE_STATE'
+  | 'MEMORY_BASE'
+  | 'MTU'
+  | 'NOTE_AT'
+  | 'NOTE_BYTES'
+  | 'NOTE_DATAGRAMS'
+  | 'NOTE_LISTED'
+  | 'NOTE_NEXT'
+  | 'NOTE_PACKETS'
+  | 'OUTPUT'
+  | 'OUTPUT_BYTES'
+  | 'PEERS_PER_BLOCK'
+  | 'PEER_BLOCKS'
+  | 'PEER_BLOCK_COUNT'
+  | 'PEER_BYTES'
+  | 'PEER_RECORD'
+  | 'POLL'
+  | 'RECEIVED_LIST'
+  | 'RECORD_CONTENT'
+  | 'RECORD_ENDPOINT'
+  | 'RECORD_INDEX'
+  | 'RECORD_KIND'
+  | 'RING_CAPACITY'
+  | 'RING_DATA'
+  | 'RING_READ'
+  | 'RING_WRITTEN'
+  | 'ROUTES_BEGUN'
+  | 'ROUTES_VALID'
+  | 'ROUTE_SETS'
+  | 'ROUTE_SET_BYTES'
+  | 'SENT_LIST'
   | 'SLOT_BYTES'
-  | 'SLOT_SEND_KEY'
+  | 'SLOT_COUNTER'
+  | 'SLOT_IN_USE'
+  | 'SLOT_LIVE'
+  | 'SLOT_LOCAL_INDEX'
+  | 'SLOT_LOCK'
+  | 'SLOT_PEER'
+  | 'SLOT_RECEIVED'
   | 'SLOT_RECEIVE_KEY'
-  | 'SLOT_REMOTE_INDEX',
-  { value: number }
->;
+  | 'SLOT_REJECT_AT'
+  | 'SLOT_REMOTE_INDEX'
+  | 'SLOT_SEND_KEY'
+  | 'SLOT_SENT'
+  | 'SLOT_SOURCE'
+  | 'SLOT_SOURCE_TURN'
+  | 'SLOT_WAITS'
+  | 'VECTOR_BYTES'
+  | 'VECTOR_MESSAGES';
+type Layout = Readonly<Record<KernelConstant, { readonly value: number }>>;
 
 /** One direction's instance of the kernel with its own working memory. */
 export interface Lane {
   readonly call: KernelFunctions;
+  /** Where the lane begins. */
+  readonly base: number;
   /** Where packets or datagrams are put in, `inputBytes` of room. */
   readonly input: number;
   readonly inputBytes: number;
@@ -119,109 +200,171 @@ function kernelFile(): string {
   throw new KernelError('kernel.wasm is not beside the program: run `npm run build`');
 }
 
-export class Kernel {
-  readonly #module: WebAssembly.Module;
-  readonly #layout: Layout;
+/** What a thread needs to work with a kernel of another; can be posted. */
+export interface KernelShare {
+  readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  /** All memory there was at the start: every lane, and the first key slots. Stays valid when the table grows. */
+}
+
+/** An instance of the kernel that works in the lane at `base`, for the thread this is called in. */
+export function openLane(share: KernelShare, base: number): Lane {
+  const instance = new WebAssembly.Instance(share.module, { env: { memory: share.memory } });
+  const call = instance.exports as unknown as KernelFunctions;
+  const layout = instance.exports as unknown as Layout;
+  call.useLaneAt(base);
+  return {
+    call,
+    base,
+    input: base + layout.INPUT.value,
+    inputBytes: layout.INPUT_BYTES.value,
+    output: base + layout.OUTPUT.value,
+    deliveries: new Uint32Array(
+      share.memory.buffer,
+      base + layout.DELIVERIES.value,
+      2 * layout.DELIVERY_CAPACITY.value,
+    ),
+  };
+}
+
+export class Kernel {
+  readonly share: KernelShare;
+  readonly #layout: Layout;
+  /** All memory there was at the start: the first lanes and key slots. Stays valid when more is allocated. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  #table: Uint8Array;
-  #tableView: DataView;
-  readonly #free: number[] = [];
-  #slots = 0;
-  readonly #erase: KernelFunctions;
+  #all: Uint8Array;
+  #words: Int32Array;
+  #doubles: Float64Array;
+  #allocated: number;
+  readonly #freeSlots: number[] = [];
+  readonly #main: KernelFunctions;
   /** The lanes given out in this thread. */
   readonly #lanes: KernelFunctions[] = [];
 
-  /** `file` is the compiled kernel; without it the one that belongs to this program. Throws {@link KernelError}. */
-  constructor(file: string = kernelFile()) {
-    this.memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES, shared: true });
+  /**
+   * `file` is the compiled kernel; without it the one that belongs to this program. `maximumPages` of 64 KiB bound its
+   * memory. Throws {@link KernelError}.
+   */
+  constructor(file: string = kernelFile(), maximumPages: number = MAXIMUM_PAGES) {
+    const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: maximumPages, shared: true });
     try {
-      this.#module = new WebAssembly.Module(readFileSync(file));
-      const instance = this.#instantiate();
-      this.#layout = instance as unknown as Layout;
-      this.#erase = instance;
+      this.share = { module: new WebAssembly.Module(readFileSync(file)), memory };
+      const instance = new WebAssembly.Instance(this.share.module, { env: { memory } });
+      this.#layout = instance.exports as unknown as Layout;
+      this.#main = instance.exports as unknown as KernelFunctions;
+      this.#allocated = this.constant('HEAP');
     } catch (error) {
       throw new KernelError(`${file} cannot be used: ${(error as Error).message}`);
     }
-    this.bytes = new Uint8Array(this.memory.buffer);
-    this.view = new DataView(this.memory.buffer);
-    this.#table = this.bytes;
-    this.#tableView = this.view;
-    this.#slots = this.#slotsIn(this.bytes.length);
-    for (let i = this.#slots - 1; i >= 0; i--) this.#free.push(i);
+    this.bytes = this.#all = new Uint8Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    this.#doubles = new Float64Array(memory.buffer);
   }
 
-  #instantiate(): KernelFunctions {
-    const instance = new WebAssembly.Instance(this.#module, { env: { memory: this.memory } });
-    return instance.exports as unknown as KernelFunctions;
+  get memory(): WebAssembly.Memory {
+    return this.share.memory;
   }
 
-  #slotsIn(bytes: number): number {
-    return Math.floor((bytes - this.#layout.SLOT_TABLE.value) / this.#layout.SLOT_BYTES.value);
+  constant(name: KernelConstant): number {
+    const found = this.#layout[name];
+    if (found === undefined) throw new KernelError(`the kernel has no ${name}: it is of another version`);
+    return found.value;
+  }
+
+  /** All memory as it is now, by bytes, by int32 and by float64; not to be kept over an `allocate`. */
+  get all(): Uint8Array {
+    return this.#all;
+  }
+
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  get doubles(): Float64Array {
+    return this.#doubles;
   }
 
   get laneCount(): number {
-    return this.#layout.LANES.value;
+    return this.constant('LANES');
   }
 
   /** A new instance working in lane `index`; one lane must not be used by two instances at a time. */
   lane(index: number): Lane {
-    const layout = this.#layout;
     if (!(index >= 0 && index < this.laneCount)) throw new RangeError(`there is no lane ${index}`);
-    const call = this.#instantiate();
-    call.useLane(index);
-    this.#lanes.push(call);
-    const base = layout.FIRST_LANE.value + index * layout.LANE_BYTES.value;
-    return {
-      call,
-      input: base + layout.INPUT.value,
-      inputBytes: layout.INPUT_BYTES.value,
-      output: base + layout.OUTPUT.value,
-      deliveries: new Uint32Array(
-        this.memory.buffer,
-        base + layout.DELIVERIES.value,
-        2 * layout.DELIVERY_CAPACITY.value,
-      ),
-    };
+    return this.laneAt(this.constant('FIRST_LANE') + index * this.constant('LANE_BYTES'));
   }
 
-  /** Puts the keys of a pair into a free slot and returns its number, or -1 when the table is full. */
+  /** A new instance of this thread working in the lane at `base`, from `allocateLane`. */
+  laneAt(base: number): Lane {
+    const lane = openLane(this.share, base);
+    this.#lanes.push(lane.call);
+    return lane;
+  }
+
+  /** Memory for one more lane. Throws {@link KernelError} when there is none. */
+  allocateLane(): number {
+    return this.allocate(this.constant('LANE_BYTES'));
+  }
+
+  /** Zeroed memory that is never given back, on a cache line. Throws {@link KernelError} when there is none. */
+  allocate(bytes: number): number {
+    const address = this.#allocated;
+    const end = address + Math.ceil(bytes / LINE_BYTES) * LINE_BYTES;
+    const missing = end - this.memory.buffer.byteLength;
+    if (missing > 0) {
+      try {
+        this.memory.grow(Math.ceil(missing / PAGE_BYTES));
+      } catch {
+        throw new KernelError(`no memory for ${bytes} more bytes of tables`);
+      }
+      this.#all = new Uint8Array(this.memory.buffer);
+      this.#words = new Int32Array(this.memory.buffer);
+      this.#doubles = new Float64Array(this.memory.buffer);
+    }
+    this.#allocated = end;
+    return address;
+  }
+
+  /** Puts the keys of a pair into a free slot and returns its number, or -1 when there is no memory for more. */
   takeSlot(sendKey: Uint8Array, receiveKey: Uint8Array, remoteIndex: number): number {
-    const slot = this.#free.pop() ?? this.#grow();
+    const slot = this.#freeSlots.pop() ?? this.#moreSlots();
     if (slot < 0) return -1;
-    const { SLOT_TABLE, SLOT_BYTES, SLOT_SEND_KEY, SLOT_RECEIVE_KEY, SLOT_REMOTE_INDEX } = this.#layout;
-    const at = SLOT_TABLE.value + slot * SLOT_BYTES.value;
-    this.#table.set(sendKey, at + SLOT_SEND_KEY.value);
-    this.#table.set(receiveKey, at + SLOT_RECEIVE_KEY.value);
-    this.#tableView.setUint32(at + SLOT_REMOTE_INDEX.value, remoteIndex, true);
+    const at = slot * LINE_BYTES;
+    this.#all.set(sendKey, at + this.constant('SLOT_SEND_KEY'));
+    this.#all.set(receiveKey, at + this.constant('SLOT_RECEIVE_KEY'));
+    this.#words[(at + this.constant('SLOT_REMOTE_INDEX')) >> 2] = remoteIndex;
     return slot;
   }
 
   /** Erases the slot's keys and window, and what this thread's lanes derived from keys last, and frees the slot. */
   releaseSlot(slot: number): void {
-    this.#erase.eraseSlot(slot, this.#layout.SLOT_BYTES.value);
+    this.#main.eraseSlot(slot, this.constant('SLOT_BYTES'));
     for (const lane of this.#lanes) lane.eraseScratch();
-    this.#free.push(slot);
+    this.#freeSlots.push(slot);
   }
 
-  /** Adds one page's worth of slots; the first of them, or -1. */
-  #grow(): number {
+  /** Address of a slot. */
+  slotAddress(slot: number): number {
+    return slot * LINE_BYTES;
+  }
+
+  /** Makes a page's worth of slots; one of them, or -1. */
+  #moreSlots(): number {
+    const bytes = this.constant('SLOT_BYTES');
+    const count = Math.floor(PAGE_BYTES / bytes);
+    let first: number;
     try {
-      this.memory.grow(1);
-    } catch {
+      first = this.allocate(count * bytes) / LINE_BYTES;
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
       return -1;
     }
-    this.#table = new Uint8Array(this.memory.buffer);
-    this.#tableView = new DataView(this.memory.buffer);
-    const first = this.#slots;
-    this.#slots = this.#slotsIn(this.memory.buffer.byteLength);
-    for (let i = this.#slots - 1; i > first; i--) this.#free.push(i);
+    for (let i = count - 1; i > 0; i--) this.#freeSlots.push(first + (i * bytes) / LINE_BYTES);
     return first;
   }
 
-  /** Bytes of memory in use by lanes and key table. */
+  /** Bytes of memory in use by lanes and tables. */
   get memoryBytes(): number {
     return this.memory.buffer.byteLength;
   }

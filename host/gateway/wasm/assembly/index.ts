@@ -1,15 +1,30 @@
 /** What the host sees of the kernel. Addresses are absolute; every function works on the lane chosen by `useLane`. */
 
-import { SUB_KEY, at, slotAt } from './layout';
+import { ARGUMENTS, SUB_KEY, at, slotAt } from './layout';
 import { open, seal } from './aead';
 import { hchacha20 } from './hchacha20';
 import { claimedLength } from './message';
 import { acceptCounter } from './replay';
+import { takeCounters } from './outward';
 
 export {
-  DELIVERIES, DELIVERY_CAPACITY, FIRST_LANE, INPUT, INPUT_BYTES, LANES, LANE_BYTES, OUTPUT, OUTPUT_BYTES, SLOT_BYTES,
-  SLOT_RECEIVE_KEY, SLOT_REMOTE_INDEX, SLOT_SEND_KEY, SLOT_TABLE, useLane,
+  ARGUMENTS, CONTROL_CALLED, CONTROL_SLEEPS, COUNTERS, COUNTERS_BYTES, DELIVERIES, DELIVERY_CAPACITY, ECN_NORMAL,
+  FIRST_LANE, FORWARD_UNKNOWN, GLOBALS, HEAP, INDEX_TABLE, INPUT, INPUT_BYTES, LANES, LANE_BYTES, LANE_STATE, MEMORY_BASE,
+  MTU, OUTPUT, OUTPUT_BYTES, PEERS_PER_BLOCK, PEER_BLOCKS, PEER_BLOCK_COUNT, PEER_BYTES, POLL, RECEIVED_LIST,
+  ROUTES_BEGUN, ROUTES_VALID, ROUTE_SETS, ROUTE_SET_BYTES, SENT_LIST, SLOT_BYTES, SLOT_COUNTER, SLOT_IN_USE, SLOT_LIVE,
+  SLOT_LOCAL_INDEX, SLOT_LOCK, SLOT_PEER, SLOT_RECEIVED, SLOT_RECEIVE_KEY, SLOT_REJECT_AT, SLOT_REMOTE_INDEX,
+  SLOT_SEND_KEY, SLOT_SENT, SLOT_SOURCE, SLOT_SOURCE_TURN, SLOT_WAITS, useLane, useLaneAt,
 } from './layout';
+export { NOTE_AT, NOTE_BYTES, NOTE_DATAGRAMS, NOTE_LISTED, NOTE_NEXT, NOTE_PACKETS, takeWake } from './notes';
+export {
+  RECORD_CONTENT, RECORD_ENDPOINT, RECORD_INDEX, RECORD_KIND, RING_CAPACITY, RING_DATA, RING_READ, RING_WRITTEN,
+} from './ring';
+export { INDEX_ENTRIES, INDEX_MASK, REMOVED as INDEX_REMOVED } from './indices';
+export { PEER_RECORD, healPeer, peerTurn, publishEndpoint, publishSlot } from './peers';
+export { VECTOR_BYTES, VECTOR_MESSAGES, ownerOf } from './vector';
+export { clearOutward, finishOutward, goOutward, initOutward, outward, outwardBytes } from './outward';
+export { BUFFER_BYTES, initInward, inward, inwardOne, prepareInward } from './inward';
+export { initSingle, prepareSingle } from './single';
 export { eraseScratch } from './aead';
 export { takeFrame, segmentLength, writeSegment } from './segment';
 export { runBytes, runStride, sealAt, sealRun } from './send';
@@ -55,4 +70,11 @@ export function xaeadOpen(key: usize, nonce: usize, data: usize, length: usize, 
   const good = open(subKey, load<u32>(nonce + 16), load<u32>(nonce + 20), data, length, ad, adLength);
   memory.fill(subKey, 0, 32);
   return good;
+}
+
+/** Takes `n` send counters of a slot; true, and the first at ARGUMENTS of the lane, unless there are none left. */
+export function takeSlotCounters(slot: u32, n: u32): bool {
+  const first = takeCounters(slotAt(slot), n);
+  store<u64>(at(ARGUMENTS), first);
+  return first != 0xffff_ffff_ffff_dfff;
 }

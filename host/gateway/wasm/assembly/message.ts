@@ -1,6 +1,6 @@
 /** WireGuard transport data messages (paper, section 5.4.6) under the keys of a slot. */
 
-import { LENGTH_BLOCK, SLOT_RECEIVE_KEY, SLOT_REMOTE_INDEX, SLOT_SEND_KEY, at } from './layout';
+import { LENGTH_BLOCK, SLOT_LOCK, SLOT_RECEIVE_KEY, SLOT_REMOTE_INDEX, SLOT_SEND_KEY, at } from './layout';
 import { TAG_BYTES, open, peek, seal } from './aead';
 import { IPV4_LENGTH, IPV6_HEADER, IPV6_LENGTH, load16 } from './ip';
 import { acceptCounter } from './replay';
@@ -38,6 +38,17 @@ export function sealMessage(message: usize, length: usize, padded: usize, slot: 
   return padded + MESSAGE_OVERHEAD;
 }
 
+/** Tries for a window's lock: whoever holds it does so for some hundred instructions, or has died. */
+const LOCK_TRIES: u32 = 10000;
+
+/** Several threads may receive under one pair. False when another does not come to an end. */
+function lock(slot: usize): bool {
+  for (let tries: u32 = 0; tries < LOCK_TRIES; tries++) {
+    if (atomic.cmpxchg<u32>(slot + SLOT_LOCK, 0, 1) == 0) return true;
+  }
+  return false;
+}
+
 /**
  * Opens the message in place: the plaintext then lies at `message + 16`. Returns its length with padding, or
  * NOT_DATA, BAD_TAG (the message is unchanged), REPLAYED.
@@ -48,7 +59,10 @@ export function openMessage(message: usize, length: usize, slot: usize): i32 {
   const high = load<u32>(message + 12);
   const inner = length - MESSAGE_OVERHEAD;
   if (!open(slot + SLOT_RECEIVE_KEY, low, high, message + MESSAGE_HEADER, inner, 0, 0)) return BAD_TAG;
-  if (!acceptCounter(slot, (u64(high) << 32) | u64(low))) return REPLAYED;
+  if (!lock(slot)) return REPLAYED;
+  const fresh = acceptCounter(slot, (u64(high) << 32) | u64(low));
+  atomic.store<u32>(slot + SLOT_LOCK, 0);
+  if (!fresh) return REPLAYED;
   return i32(inner);
 }
 

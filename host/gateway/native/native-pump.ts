@@ -1,0 +1,331 @@
+/**
+ * The T1 pump: a thread for each direction, the operating system's batches and offloads through koffi, one pass in
+ * WebAssembly over memory that both and the operating system share. Handshakes, timers, names and configuration stay
+ * with the portable {@link Gateway} on this thread, which sees the pump as its two ports.
+ */
+
+import { writeSync } from 'node:fs';
+import { Gateway } from '../../../src/gateway.js';
+import { ENDPOINT_BYTES } from '../../../src/packet/endpoint.js';
+import type { Log } from '../../../src/ports.js';
+import type { Device } from '../../../src/wireguard/device.js';
+import type { Peer } from '../../../src/wireguard/peer.js';
+import { probeId, probeKind } from '../../../src/wireguard/probe.js';
+import { tuneInterface } from '../offload/interface-queue.js';
+import type { UdpSockets } from '../platform/tunnel.js';
+import { closeUdpSockets } from '../platform/udp-sockets.js';
+import type { Pump, PumpOptions } from '../pump.js';
+import type { SendFailure } from '../send-failure.js';
+import { NodeTimer } from '../timer.js';
+import type { Kernel, Lane } from '../wasm/kernel.js';
+import { LaneKeeper, type LaneRoom } from './lane-keeper.js';
+import { DEVICE_COUNTERS, hrtimeMs, LANE_COUNTERS, type Role, STATE } from './lane-state.js';
+import { type Linux, NativeMissingError, setNonBlocking } from './linux.js';
+import { MessagePort } from './message-port.js';
+import { Notes } from './notes.js';
+import { PacketPort } from './packet-port.js';
+import type { SharedTables } from './shared-tables.js';
+import { type SetOption, type SocketDescriptors, takeSockets } from './sockets.js';
+
+/** ms between two looks at what the threads noted, while they note anything. */
+const LOOK_INTERVAL = 50;
+/** ms until a slot that was in use is tried again. */
+const ERASE_INTERVAL = 1;
+/** Batches of the queues taken before other events of this thread have their turn. */
+const BATCHES_PER_TURN = 8;
+/** Messages that are sealed before they are sent: two super-packets, and a third under way. */
+const OUTWARD_ROOM = 0x40000;
+/** Buffers of 64 KiB for one `recvmmsg`. */
+const INWARD_BUFFERS = 64;
+/** Bytes of the queues: packets without a session, and more than a thousand handshake messages. */
+const OUTWARD_RING = 0x80000;
+const INWARD_RING = 0x40000;
+
+/** What the native tier needs beside the usual; made by `pump-choice.ts`. */
+export interface NativeParts {
+  readonly kernel: Kernel;
+  readonly linux: Linux;
+  readonly tables: SharedTables;
+  /** The control thread's own lane. */
+  readonly lane: Lane;
+  readonly workerFile: string;
+}
+
+export class NativePump implements Pump {
+  readonly tier = 't1';
+  readonly #parts: NativeParts;
+  readonly #device: Device;
+  readonly #log: Log;
+  readonly #interfaceName: string;
+  readonly #tun: number;
+  readonly #base: number;
+  readonly #gateway: Gateway;
+  readonly #packets: PacketPort;
+  readonly #messages: MessagePort;
+  readonly #notes: Notes;
+  readonly #outward: LaneKeeper;
+  readonly #inward: LaneKeeper;
+  readonly #lanes: readonly LaneKeeper[];
+  /** What the device has been told of the lanes' counters. */
+  readonly #told = new Map<LaneKeeper, Float64Array>();
+  readonly #argument: number;
+  #sockets: UdpSockets;
+  #descriptors: SocketDescriptors;
+  #mtuTold = 0;
+  #failuresTold = 0;
+  #look: NodeJS.Timeout | undefined;
+  #erase: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  /** Throws when the tunnel has no descriptor with offloads, or a thread cannot be prepared. */
+  constructor(options: PumpOptions, parts: NativeParts) {
+    const { device, tunnel, resolver, clock, log, onClosed } = options;
+    const { kernel, linux, tables, lane, workerFile } = parts;
+    const { tun } = tunnel;
+    if (tun === undefined || !tun.offload) {
+      throw new NativeMissingError('the tunnel device has no segmentation offload');
+    }
+    this.#parts = parts;
+    this.#device = device;
+    this.#log = log;
+    this.#interfaceName = tun.name;
+    this.#tun = tun.fd;
+    this.#base = linux.addressOf(kernel.memory.buffer);
+    kernel.view.setBigUint64(kernel.constant('MEMORY_BASE'), BigInt(this.#base), true);
+    this.#argument = kernel.allocate(64);
+    const origin = hrtimeMs() - clock.monotonic();
+    const keep = (role: Role, size: LaneRoom): LaneKeeper =>
+      new LaneKeeper({
+        ...{ kernel, linux, base: this.#base, role, number: 0, size, workerFile, origin, log },
+        onWake: () => this.#wake(),
+        onDead: (keeper) => tables.healAfter(keeper.slotInUse, device.peers()),
+        onEnded: (reason) => this.#packets.onClosed?.(reason),
+      });
+    const vector = kernel.constant('VECTOR_BYTES');
+    this.#outward = keep('outward', { vectors: 2 * vector, room: OUTWARD_ROOM, ring: OUTWARD_RING });
+    this.#inward = keep('inward', {
+      vectors: vector,
+      room: INWARD_BUFFERS * kernel.constant('BUFFER_BYTES'),
+      ring: INWARD_RING,
+    });
+    this.#lanes = [this.#outward, this.#inward];
+    for (const keeper of this.#lanes) {
+      tables.addUser(keeper.slotInUse);
+      this.#told.set(keeper, new Float64Array(LANE_COUNTERS.length));
+    }
+    tables.onCondemned = () => this.#eraseSoon();
+    tables.onFull = () => log.write('warn', 'key-table-full', { reason: 'no memory for more key pairs' });
+    this.#notes = new Notes(kernel, tables);
+    this.#packets = new PacketPort(kernel, [this.#outward.ring], (frame) => writeSync(this.#tun, frame));
+    this.#messages = new MessagePort(kernel, lane, linux, this.#base, [this.#inward.ring]);
+    this.#messages.onContents = (index, source, at, length) => this.#contents(index, source, at, length);
+    this.#sockets = tunnel.sockets;
+    this.#descriptors = this.#take(tunnel.sockets);
+    this.#gateway = new Gateway({
+      device,
+      tunnel: this.#packets,
+      socket: this.#messages,
+      clock,
+      timer: new NodeTimer(),
+      resolver,
+      log,
+      onClosed,
+    });
+  }
+
+  get reason(): string {
+    const cut = this.#outward.word(STATE.noSegmentation) === 0 ? 'UDP segmentation' : 'no UDP segmentation';
+    const merged = this.#descriptors.gro ? ' and coalescing' : '';
+    const replaced = this.#lanes.reduce((n, lane) => n + lane.replacements, 0);
+    const note = replaced === 0 ? '' : `; threads replaced ${replaced} times, see the log`;
+    return `a thread for each direction, WebAssembly, TUN with segmentation offload, batches with ${cut}${merged}${note}`;
+  }
+
+  get lastFailure(): SendFailure | undefined {
+    return this.#messages.lastFailure;
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    const own = new Set<string>(DEVICE_COUNTERS);
+    const counters: Record<string, number> = {};
+    for (const name of LANE_COUNTERS) {
+      if (own.has(name)) continue;
+      counters[name] = this.#lanes.reduce((n, lane) => n + lane.counter(name), 0);
+    }
+    counters.sendDropped += this.#messages.sendDropped;
+    counters.sendFailed += this.#messages.sendFailed;
+    counters.threadsReplaced = this.#lanes.reduce((n, lane) => n + lane.replacements, 0);
+    return counters;
+  }
+
+  start(): void {
+    const { tables, linux, kernel } = this.#parts;
+    if (!setNonBlocking(linux, this.#tun, true)) this.#log.write('warn', 'tun-blocks', {});
+    Atomics.store(kernel.words, kernel.constant('CONTROL_SLEEPS') >> 2, 1);
+    this.#publishMtu();
+    tables.follow(this.#device);
+    this.#gateway.start();
+    this.#useDescriptors();
+    for (const lane of this.#lanes) lane.start();
+    tuneInterface(this.#interfaceName, this.#device.mtu);
+  }
+
+  refresh(): void {
+    this.#lookNow();
+  }
+
+  replaceSockets(sockets: UdpSockets): void {
+    const old = this.#sockets;
+    this.#sockets = sockets;
+    this.#descriptors = this.#take(sockets);
+    // The threads may be in the middle of a call on the old ones.
+    void this.#useDescriptors().then(() => closeUdpSockets(old));
+  }
+
+  nameError(peer: Peer): string | undefined {
+    return this.#gateway.names?.error(peer);
+  }
+
+  expectEnd(): void {
+    this.#packets.onClosed = this.#messages.onClosed = undefined;
+  }
+
+  /** Resolves when nothing touches the tunnel's descriptor and the sockets any more, and every key is erased. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    clearTimeout(this.#look);
+    clearTimeout(this.#erase);
+    this.#gateway.stop();
+    await Promise.all(this.#lanes.map((lane) => lane.stop()));
+    this.#notes.tell();
+    this.#tellCounters();
+    this.#parts.tables.eraseAll();
+    for (const lane of this.#lanes) lane.erase();
+    closeUdpSockets(this.#sockets);
+  }
+
+  /** A thread has something for us. */
+  #wake(): void {
+    if (this.#stopped) return;
+    this.#lookNow();
+    this.#armLook();
+  }
+
+  /** Everything the threads left since the last look. Returns whether there was anything. */
+  #lookNow(): boolean {
+    if (this.#stopped) return false;
+    const { kernel } = this.#parts;
+    Atomics.store(kernel.words, kernel.constant('CONTROL_CALLED') >> 2, 0);
+    this.#publishMtu();
+    // First what was noted: it may confirm the pair that a waiting packet is to be sealed with.
+    let found = this.#notes.tell() > 0;
+    this.#tellCounters();
+    for (let i = 0; i < BATCHES_PER_TURN && this.#messages.waiting; i++) {
+      found = true;
+      this.#messages.onReadable?.();
+    }
+    for (let i = 0; i < BATCHES_PER_TURN && this.#packets.waiting; i++) {
+      found = true;
+      this.#packets.onReadable?.();
+    }
+    if (this.#messages.waiting || this.#packets.waiting) setImmediate(() => this.#wake());
+    this.#parts.tables.eraseCondemned();
+    return found;
+  }
+
+  /** Looks again while there is something; then the next note wakes us. */
+  #armLook(): void {
+    if (this.#look !== undefined) return;
+    this.#look = setTimeout(() => {
+      this.#look = undefined;
+      if (this.#stopped) return;
+      if (this.#lookNow()) {
+        this.#armLook();
+        return;
+      }
+      const { kernel } = this.#parts;
+      Atomics.store(kernel.words, kernel.constant('CONTROL_SLEEPS') >> 2, 1);
+      // Noted between the look and the word: nobody would be woken for it.
+      if (!this.#notes.waiting) return;
+      Atomics.store(kernel.words, kernel.constant('CONTROL_SLEEPS') >> 2, 0);
+      this.#wake();
+    }, LOOK_INTERVAL);
+    this.#look.unref();
+  }
+
+  #eraseSoon(): void {
+    if (this.#erase !== undefined || this.#stopped) return;
+    this.#erase = setTimeout(() => {
+      this.#erase = undefined;
+      this.#lookNow();
+      if (!this.#parts.tables.eraseCondemned()) this.#eraseSoon();
+    }, ERASE_INTERVAL);
+    this.#erase.unref();
+  }
+
+  /** Content that is no packet: a probe of ours, or nothing. */
+  #contents(index: number, source: Uint8Array, at: number, length: number): void {
+    const { all } = this.#parts.kernel;
+    const kind = probeKind(all, at, length);
+    const peer = this.#device.keypairByIndex(index)?.peer;
+    if (kind === 0 || peer === undefined) this.#device.counters.badPacket++;
+    else peer.probed(kind, probeId(all, at), source, 0);
+  }
+
+  #tellCounters(): void {
+    const { counters } = this.#device;
+    for (const lane of this.#lanes) {
+      const told = this.#told.get(lane);
+      if (told === undefined) continue;
+      for (const name of DEVICE_COUNTERS) {
+        const place = LANE_COUNTERS.indexOf(name);
+        const now = lane.counter(name);
+        counters[name] += now - told[place];
+        told[place] = now;
+      }
+    }
+    this.#tellFailures();
+  }
+
+  /** Sends of the sending thread that were refused: for the owner, and for the choice of our own address. */
+  #tellFailures(): void {
+    const failures = this.#outward.word(STATE.sendFailures);
+    if (failures === this.#failuresTold) return;
+    this.#failuresTold = failures;
+    const { kernel } = this.#parts;
+    const record = this.#outward.word(STATE.sendOwner) + kernel.constant('PEER_RECORD');
+    const endpoint = Uint8Array.from(kernel.all.subarray(record, record + ENDPOINT_BYTES));
+    this.#messages.noteFailure(this.#outward.word(STATE.sendErrno), endpoint, 0);
+    for (const peer of this.#device.peers()) {
+      if (endpoint.every((byte, i) => byte === peer.endpoint[i])) peer.forgetLocalAddress();
+    }
+  }
+
+  #publishMtu(): void {
+    const { mtu } = this.#device;
+    if (mtu === this.#mtuTold) return;
+    this.#mtuTold = mtu;
+    const { kernel } = this.#parts;
+    Atomics.store(kernel.words, kernel.constant('MTU') >> 2, mtu);
+  }
+
+  #take(sockets: UdpSockets): SocketDescriptors {
+    const { kernel, linux } = this.#parts;
+    const setOption: SetOption = (fd, level, option, value) => {
+      kernel.words[this.#argument >> 2] = value;
+      return linux.setsockopt(fd, level, option, this.#base + this.#argument, 4) === 0;
+    };
+    const descriptors = takeSockets(sockets, setOption);
+    this.#messages.port = sockets.port;
+    this.#messages.udp4 = descriptors.udp4;
+    this.#messages.udp6 = descriptors.udp6;
+    if (!descriptors.gro) this.#log.write('info', 'udp-offload-refused', { reason: 'no coalescing' });
+    return descriptors;
+  }
+
+  async #useDescriptors(): Promise<void> {
+    const { udp4, udp6 } = this.#descriptors;
+    await Promise.all(this.#lanes.map((lane) => lane.setDescriptors(this.#tun, udp4, udp6)));
+  }
+}
