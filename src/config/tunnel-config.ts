@@ -1,6 +1,7 @@
 /** What a wg-quick file says, in bytes and numbers. `src/config/wg-quick.ts` reads it, `wg-quick-text.ts` writes it. */
 
 import type { Prefix } from '../packet/address.js';
+import type { InterfaceReach, PeerReach } from './reach.js';
 
 export interface TunnelConfig {
   readonly interface: InterfaceConfig;
@@ -28,6 +29,8 @@ export interface InterfaceConfig {
   readonly postUp: readonly string[];
   readonly preDown: readonly string[];
   readonly postDown: readonly string[];
+  /** Relays and how to get to them; absent without any. */
+  readonly reach?: InterfaceReach | undefined;
 }
 
 export interface PeerConfig {
@@ -42,6 +45,8 @@ export interface PeerConfig {
   readonly endpoint: PeerEndpoint | undefined;
   /** Seconds; 0: off. */
   readonly persistentKeepalive: number;
+  /** How it is reached beyond plain UDP; absent: as the interface's relays allow. */
+  readonly reach?: PeerReach | undefined;
 }
 
 /** A 24-byte endpoint record (`src/packet/endpoint.ts`), or a name to look up. */

@@ -3,6 +3,7 @@
 import { maskAddress, type Prefix } from '../packet/address.js';
 import type { ZoneIndex } from '../packet/endpoint-text.js';
 import type { Problem } from './problem.js';
+import { InterfaceReachDraft, PeerReachDraft } from './reach.js';
 import type { InterfaceConfig, PeerConfig, PeerEndpoint } from './tunnel-config.js';
 import { type Placed, splitList, splitWords } from './wg-quick-lines.js';
 import {
@@ -68,6 +69,7 @@ export class InterfaceDraft implements Draft {
   readonly addresses: PlacedPrefix[] = [];
   mtu: number | undefined;
   mtuAt: Placed | undefined;
+  readonly reach = new InterfaceReachDraft();
   #listenPort: number | undefined;
   #fwMark = 0;
   #table: 'auto' | 'off' | number = 'auto';
@@ -152,6 +154,7 @@ export class InterfaceDraft implements Draft {
       postUp: this.#hooks.postUp,
       preDown: this.#hooks.preDown,
       postDown: this.#hooks.postDown,
+      reach: this.reach.finish(),
     };
   }
 }
@@ -172,6 +175,7 @@ export class PeerDraft implements Draft {
   publicKey: Uint8Array | undefined;
   publicKeyAt: Placed | undefined;
   readonly allowedIps: PlacedPrefix[] = [];
+  readonly reach = new PeerReachDraft();
   readonly #zoneIndex: ZoneIndex | undefined;
   #presharedKey: Uint8Array | undefined;
   #endpoint: PeerEndpoint | undefined;
@@ -231,6 +235,7 @@ export class PeerDraft implements Draft {
       allowedIps,
       endpoint: this.#endpoint,
       persistentKeepalive: this.#persistentKeepalive,
+      reach: this.reach.finish(),
     };
   }
 }

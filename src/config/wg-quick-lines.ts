@@ -16,12 +16,14 @@ export type Line =
   /** `[Name]`; the text is the name without its brackets. */
   | { readonly kind: 'section'; readonly name: Placed }
   | { readonly kind: 'setting'; readonly setting: Setting }
+  /** A setting of our own: `#@ Name = value`, a comment to stock tools. */
+  | { readonly kind: 'reach'; readonly setting: Setting }
   /** Neither; the text is not kept, for it may be a key. */
   | { readonly kind: 'other'; readonly line: number; readonly column: number };
 
 /**
  * Splits a file into its lines, leaving out blank ones and comments. As in wg-quick, `#` begins a comment anywhere,
- * also in a command. Ends of line may be LF, CRLF or CR; a byte order mark is skipped.
+ * also in a command; a comment that is a line of its own and begins with `#@` holds a setting of ours. Ends of line may be LF, CRLF or CR; a byte order mark is skipped.
  */
 export function readLines(text: string): Line[] {
   const lines: Line[] = [];
@@ -67,19 +69,30 @@ export function splitWords(value: Placed): Placed[] {
 function readLine(raw: string, number: number): Line | undefined {
   const hash = raw.indexOf('#');
   const line = trimmed(hash < 0 ? raw : raw.slice(0, hash), number, 1);
-  if (line.text === '') return undefined;
+  if (line.text === '')
+    return hash >= 0 && raw[hash + 1] === '@' ? readOwn(raw, hash + 2, number) : undefined;
   if (line.text.startsWith('[')) {
     if (!line.text.endsWith(']')) return { kind: 'other', line: number, column: line.column };
     return { kind: 'section', name: trimmed(line.text.slice(1, -1), number, line.column + 1) };
   }
   const equals = line.text.indexOf('=');
   if (equals < 0) return { kind: 'other', line: number, column: line.column };
+  return { kind: 'setting', setting: splitSetting(line, equals) };
+}
+
+/** What follows `#@`; a second `#` begins a remark there, too. */
+function readOwn(raw: string, from: number, number: number): Line {
+  const hash = raw.indexOf('#', from);
+  const line = trimmed(raw.slice(from, hash < 0 ? raw.length : hash), number, from + 1);
+  const equals = line.text.indexOf('=');
+  if (equals < 0) return { kind: 'other', line: number, column: line.column };
+  return { kind: 'reach', setting: splitSetting(line, equals) };
+}
+
+function splitSetting(line: Placed, equals: number): Setting {
   return {
-    kind: 'setting',
-    setting: {
-      key: trimmed(line.text.slice(0, equals), number, line.column),
-      value: trimmed(line.text.slice(equals + 1), number, line.column + equals + 1),
-    },
+    key: trimmed(line.text.slice(0, equals), line.line, line.column),
+    value: trimmed(line.text.slice(equals + 1), line.line, line.column + equals + 1),
   };
 }
 

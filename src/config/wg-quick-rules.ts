@@ -20,9 +20,47 @@ export function checkWhole(
     checkInterface(own, problems);
   }
   const ownKey = own?.privateKey === undefined ? undefined : publicKeyOf?.(own.privateKey);
+  checkReach(own, peers, problems);
   checkPeerKeys(peers, ownKey, problems);
   checkAllowedIps(peers, problems);
   return problems;
+}
+
+/** Relays, what leads to them, and who needs them. */
+function checkReach(own: InterfaceDraft | undefined, peers: readonly PeerDraft[], problems: Problem[]): void {
+  if (own === undefined) return;
+  const relay = own.given.get('Relay');
+  if (relay !== undefined) {
+    if (!own.given.has('RelayToken')) {
+      const remedy = 'add a line as #@ RelayToken = /etc/wireguard/relay.token';
+      problems.push(
+        error({ line: relay }, 'RelayToken', 'relays ask for a token, and none is named', remedy),
+      );
+    }
+    return;
+  }
+  for (const key of [
+    'RelayToken',
+    'RelayCa',
+    'RelayPin',
+    'Proxy',
+    'ProxyCredentials',
+    'DecisionTable',
+    'Metered',
+  ]) {
+    const line = own.given.get(key);
+    if (line === undefined) continue;
+    const remedy = 'add a line as #@ Relay = https://relay.example';
+    problems.push(warning({ line }, key, 'the setting does nothing without a relay', remedy));
+  }
+  for (const peer of peers) {
+    for (const key of ['Transports', 'Scenario', 'RelayName', 'RelayFirst']) {
+      const line = peer.given.get(key);
+      if (line === undefined) continue;
+      const remedy = 'add a line as #@ Relay = https://relay.example under [Interface]';
+      problems.push(error({ line }, key, 'the setting needs a relay, and none is named', remedy));
+    }
+  }
 }
 
 function checkInterface(own: InterfaceDraft, problems: Problem[]): void {

@@ -3,6 +3,7 @@
 import { keyToBase64 } from '../crypto/key-text.js';
 import { formatAddress, formatPrefix } from '../packet/address.js';
 import { formatEndpoint, type ZoneName } from '../packet/endpoint-text.js';
+import { interfaceReachLines, peerReachLines } from './reach.js';
 import type { InterfaceConfig, PeerConfig, TunnelConfig } from './tunnel-config.js';
 
 /**
@@ -28,6 +29,7 @@ function interfaceLines(own: InterfaceConfig): string[] {
   for (const command of own.postUp) lines.push(`PostUp = ${command}`);
   for (const command of own.preDown) lines.push(`PreDown = ${command}`);
   for (const command of own.postDown) lines.push(`PostDown = ${command}`);
+  if (own.reach !== undefined) lines.push(...interfaceReachLines(own.reach));
   return lines;
 }
 
@@ -39,5 +41,6 @@ function peerLines(peer: PeerConfig, zoneName: ZoneName | undefined): string[] {
   if (endpoint?.kind === 'address') lines.push(`Endpoint = ${formatEndpoint(endpoint.record, 0, zoneName)}`);
   if (endpoint?.kind === 'name') lines.push(`Endpoint = ${endpoint.host}:${endpoint.port}`);
   if (peer.persistentKeepalive !== 0) lines.push(`PersistentKeepalive = ${peer.persistentKeepalive}`);
+  if (peer.reach !== undefined) lines.push(...peerReachLines(peer.reach));
   return lines;
 }

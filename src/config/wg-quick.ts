@@ -5,6 +5,7 @@
 
 import type { ZoneIndex } from '../packet/endpoint-text.js';
 import { error, hasErrors, type Place, type Problem, warning } from './problem.js';
+import { INTERFACE_REACH_KEYS, PEER_REACH_KEYS } from './reach.js';
 import { nearestWord } from './suggestion.js';
 import type { TunnelConfig } from './tunnel-config.js';
 import { type Draft, InterfaceDraft, PeerDraft } from './wg-quick-drafts.js';
@@ -35,6 +36,7 @@ export function parseWgQuick(text: string, options: WgQuickOptions = {}): WgQuic
   for (const line of readLines(text)) {
     if (line.kind === 'section') reader.section(line.name);
     else if (line.kind === 'setting') reader.setting(line.setting);
+    else if (line.kind === 'reach') reader.reach(line.setting);
     else reader.other(line);
   }
   return reader.finish();
@@ -145,6 +147,36 @@ class Reader {
     );
   }
 
+  /** A setting of ours, behind `#@`. */
+  reach(setting: Setting): void {
+    const { key, value } = setting;
+    const section = this.#section;
+    const known = REACH_KEYS.find((one) => one.toLowerCase() === key.text.toLowerCase());
+    if (known === undefined) {
+      const remedy = suggestion(key.text, REACH_KEYS, 'remove the line, or the "@" if it is a remark');
+      this.#add(error(key, '', 'this setting behind "#@" is not known', remedy));
+      return;
+    }
+    const belongs = PEER_REACH_KEYS.includes(known)
+      ? section instanceof PeerDraft
+      : section instanceof InterfaceDraft;
+    if (section === undefined || !belongs) {
+      const home = PEER_REACH_KEYS.includes(known) ? 'Peer' : 'Interface';
+      this.#add(error(key, known, `the setting belongs into [${home}]`, `move it under [${home}]`));
+      return;
+    }
+    const earlier = section.given.get(known);
+    const repeats = section instanceof InterfaceDraft && section.reach.mayRepeat(known);
+    if (earlier !== undefined && !repeats) {
+      const message = `the setting was already given in line ${earlier}; this one counts`;
+      this.#add(warning(key, known, message, 'remove one of the two'));
+    }
+    section.given.set(known, key.line);
+    (section as InterfaceDraft | PeerDraft).reach.read(known, value, (severity, at, mistake) =>
+      this.#add({ severity, line: at.line, column: at.column, key: known, ...mistake }),
+    );
+  }
+
   other(at: Place): void {
     this.#add(
       error(
@@ -175,6 +207,7 @@ class Reader {
   }
 }
 
+const REACH_KEYS: readonly string[] = Object.freeze([...INTERFACE_REACH_KEYS, ...PEER_REACH_KEYS]);
 const ALL_KEYS: readonly string[] = Object.freeze([...InterfaceDraft.KEYS, ...PeerDraft.KEYS]);
 
 function knownKey(text: string): string | undefined {
