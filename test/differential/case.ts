@@ -6,7 +6,7 @@
 
 import { Seeded } from '../crypto/seeded.js';
 import { merge } from '../gateway/fast-end.js';
-import { VNET } from '../gateway/frames.js';
+import { get16, onesSum, VNET } from '../gateway/frames.js';
 import { segmentFrame } from '../gateway/segment-twin.js';
 import { A_TO_B, B_TO_A, endpointOf, pair, type VirtualNode } from '../wireguard/virtual/world.js';
 import type { Direction, Tier } from './tier.js';
@@ -218,7 +218,10 @@ class Comparison {
   }
 }
 
-/** Packets by version, addresses, protocol and ports; where there are none, by what stands in their place. */
+/**
+ * Packets by addresses, protocol and ports; where there are none, by what stands in their place. Fragments and packets
+ * with a wrong header belong to no connection, whatever stands there.
+ */
 function byConnection(packets: readonly Uint8Array[]): Map<string, Uint8Array[]> {
   const connections = new Map<string, Uint8Array[]>();
   for (const packet of packets) {
@@ -226,7 +229,9 @@ function byConnection(packets: readonly Uint8Array[]): Map<string, Uint8Array[]>
     const addresses = v4 ? packet.subarray(12, 20) : packet.subarray(8, 40);
     const transport = v4 ? (packet[0] & 15) * 4 : 40;
     const ports = packet.subarray(transport, transport + 4);
-    const connection = `${hex(addresses)} ${packet[v4 ? 9 : 6]} ${hex(ports)}`;
+    const whole =
+      !v4 || ((get16(packet, 6) & ~0x4000) === 0 && onesSum(packet.subarray(0, transport)) === 0xffff);
+    const connection = `${whole ? '' : 'part of '}${hex(addresses)} ${packet[v4 ? 9 : 6]} ${hex(ports)}`;
     const known = connections.get(connection);
     if (known) known.push(packet);
     else connections.set(connection, [packet]);
