@@ -1,6 +1,6 @@
 /**
  * The ESP32's tunnel interface and UDP socket (boards/native/esp32/lwip) in a real lwIP, Debian's `liblwip-dev`. The
- * checks are in tunnel.c. Address translation, which only Espressif's lwIP has, is in translation.c: ESP_LWIP names a
+ * checks are in tunnel.c, those of the clamp in mss.c. Address translation, which only Espressif's lwIP has, is in translation.c: ESP_LWIP names a
  * checkout of github.com/espressif/esp-lwip, branch 2.1.3-esp.
  */
 
@@ -57,6 +57,24 @@ describe.skipIf(MISSING)(`the tunnel in lwIP${MISSING ? ` (skipped: ${MISSING})`
 
   test('translation is told to be absent where lwIP has none', () => {
     expect(output).toContain('translation absent');
+  });
+});
+
+describe.skipIf(MISSING)(`the clamp of TCP's segment size${MISSING ? ` (skipped: ${MISSING})` : ''}`, () => {
+  const source = 'test/boards/lwip/mss.c';
+  let output: string[];
+
+  beforeAll(() => {
+    const directory = mkdtempSync(join(tmpdir(), 'cloudbridge-lwip-'));
+    const program = join(directory, 'mss');
+    const flags = ['-std=gnu11', '-g', '-Wall', '-Wextra', '-Werror', '-fsanitize=address,undefined'];
+    execFileSync('gcc', [...flags, `-I${SOURCES}`, source, `${SOURCES}/mss-clamp.c`, '-o', program]);
+    output = spawnSync(program, { encoding: 'utf8', timeout: 30_000 }).stdout.split('\n');
+    rmSync(directory, { recursive: true, force: true });
+  }, 60_000);
+
+  test.each(checksOf(source))('%s', (name) => {
+    expect(output).toContain(`ok ${name}`);
   });
 });
 

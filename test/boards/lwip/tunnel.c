@@ -199,6 +199,21 @@ static size_t udp4(uint8_t *out, const char *from, const char *to, unsigned port
 	return 28 + length;
 }
 
+/* IPv4 and a SYN that announces segments of 1460 bytes, with a checksum that nobody looks at; the whole length. */
+static size_t syn4(uint8_t *out, const char *from, const char *to)
+{
+	const size_t length = udp4(out, from, to, 80, "", 0) - 8 + 24;
+	put16(out + 2, (unsigned)length);
+	out[9] = 6;
+	put16(out + 10, 0);
+	put16(out + 10, ~header_sum(out) & 0xffff);
+	memset(out + 24, 0, 20);
+	out[32] = 0x60;
+	out[33] = 2;
+	memcpy(out + 40, "\2\4\5\264", 4);
+	return length;
+}
+
 static size_t udp6(uint8_t *out, const char *from, const char *to, unsigned port, const void *data, size_t length)
 {
 	memset(out, 0, 48);
@@ -410,6 +425,15 @@ static void test_forwarding(void)
 	settle();
 	check(accessPoint.count == 1 && accessPoint.lengths[0] == length, "the answer is forwarded to the client");
 	check(memcmp(accessPoint.packets[0] + 28, "back", 4) == 0, "unchanged");
+
+	forget_wires();
+	length = syn4(packet, "192.168.4.2", "10.9.0.7");
+	enter(&accessPoint, packet, length);
+	check(cb_tunnel_read(&tunnel, got, sizeof got) == length && get16(got + 42) == 1380, "a client's SYN announces what the tunnel has room for");
+	length = syn4(packet, "10.9.0.7", "192.168.4.2");
+	cb_tunnel_write(&tunnel, packet, length);
+	settle();
+	check(accessPoint.count == 1 && get16(accessPoint.packets[0] + 42) == 1380, "and so does one from the tunnel");
 
 	forget_wires();
 	char large[1480];

@@ -7,6 +7,7 @@
 #include "lwip/ip.h"
 #include "lwip/priv/tcpip_priv.h"
 #include "lwip/tcpip.h"
+#include "mss-clamp.h"
 
 /*
  * The interface's own `state` stays NULL: the IDF hears of every change of every interface and takes a `state` for an
@@ -223,7 +224,9 @@ size_t cb_tunnel_read(cb_tunnel *tunnel, uint8_t *into, size_t room)
 		if (length <= room) pbuf_copy_partial(next.packet, into, (u16_t)length, 0);
 		else tunnel->ring.dropped++;
 		pbuf_free(next.packet);
-		if (length <= room) return length;
+		if (length > room) continue;
+		cb_clamp_mss(into, length, tunnel->netif.mtu);
+		return length;
 	}
 	return 0;
 }
@@ -234,6 +237,8 @@ int cb_tunnel_write(cb_tunnel *tunnel, const uint8_t *packet, size_t length)
 	struct pbuf *copy = length <= 0xffff ? pbuf_alloc(PBUF_LINK, (u16_t)length, PBUF_RAM) : NULL;
 	if (copy != NULL) {
 		pbuf_take(copy, packet, (u16_t)length);
+		/* PBUF_RAM is in one piece. */
+		cb_clamp_mss(copy->payload, length, tunnel->netif.mtu);
 		if (tunnel->netif.input(copy, &tunnel->netif) == ERR_OK) return 1;
 		pbuf_free(copy);
 	}
