@@ -189,6 +189,8 @@ function report(id: string, peer: Peer, now: number): RecordValue {
     facts.transport = 'udp';
     facts.transport_reason = 'only-transport';
   }
+  const { loss } = peer;
+  if (loss !== undefined) facts.loss = Math.round(loss * 1000) / 1000;
   if (peer.roundTrip !== undefined) facts.rtt = Math.round(peer.roundTrip * 10) / 10;
   if (peer.rxBytes > 0) facts.rx = peer.rxBytes;
   if (peer.txBytes > 0) facts.tx = peer.txBytes;

@@ -1,4 +1,5 @@
 import { controlLines } from './control-status.js';
+import type { PathView } from '../transport/path-view.js';
 import type { GatewayStatus, PeerView } from './status.js';
 
 const COLUMNS: readonly string[] = Object.freeze([
@@ -7,6 +8,7 @@ const COLUMNS: readonly string[] = Object.freeze([
   'transport',
   'handshake',
   'round trip',
+  'loss',
   'received',
   'sent',
   'state',
@@ -34,8 +36,17 @@ export function statusTable(status: GatewayStatus): string {
     `  ${row.map((cell, column) => cell.padEnd(widths[column])).join('  ')}`.trimEnd();
   lines.push('', format(rows[0]));
   for (const [at, peer] of status.peers.entries())
-    lines.push(format(rows[at + 1]), `    ${peer.explanation}`);
+    lines.push(format(rows[at + 1]), `    ${peer.explanation}`, ...(peer.path ? [pathLine(peer.path)] : []));
   return lines.join('\n');
+}
+
+/** `path: masque relay.example:443 for 12 s (active-silent); also udp failed (no-endpoint)` */
+function pathLine(path: PathView): string {
+  const active = path.transports.find(({ role }) => role === 'active');
+  const others = path.transports.filter(({ role }) => role !== 'active');
+  const first = active ? `${active.name} for ${duration(Math.round(path.since))}` : 'trying all';
+  const rest = others.map(({ name, state, reason }) => `${name} ${state} (${reason})`);
+  return `    path: ${first} (${path.reason})${rest.length > 0 ? `; also ${rest.join(', ')}` : ''}`;
 }
 
 function cells(peer: PeerView): string[] {
@@ -45,6 +56,7 @@ function cells(peer: PeerView): string[] {
     peer.transport,
     peer.handshakeAge === null ? 'never' : `${duration(peer.handshakeAge)} ago`,
     peer.roundTrip === null ? '-' : `${peer.roundTrip.toFixed(1)} ms`,
+    peer.loss === null ? '-' : `${(peer.loss * 100).toFixed(1)} %`,
     bytes(peer.received),
     bytes(peer.sent),
     `${peer.state} (${peer.reason})`,

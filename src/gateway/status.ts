@@ -1,6 +1,9 @@
 import { keyToBase64 } from '../crypto/key-text.js';
 import { formatPrefix } from '../packet/address.js';
 import { formatEndpoint, type ZoneName } from '../packet/endpoint-text.js';
+import type { PeerPath } from '../transport/path.js';
+import { type PathView, pathView } from '../transport/path-view.js';
+import type { TransportKind } from '../transport/transport.js';
 import type { Device } from '../wireguard/device.js';
 import type { Peer } from '../wireguard/peer.js';
 import type { PeerReason, PeerState } from '../wireguard/peer-status.js';
@@ -42,7 +45,9 @@ export interface GatewayStatus {
 export interface PeerView {
   readonly publicKey: string;
   /** How its datagrams travel. */
-  readonly transport: 'udp';
+  readonly transport: TransportKind | 'racing';
+  /** Of a peer with several transports. */
+  readonly path?: PathView;
   /** `null` while none is known. */
   readonly endpoint: string | null;
   /** As configured, when by name. */
@@ -54,6 +59,8 @@ export interface PeerView {
   readonly handshakeAge: number | null;
   /** ms between our last answered initiation and its answer. */
   readonly roundTrip: number | null;
+  /** Share of its messages that did not arrive lately, 0 to 1, by their counters; `null` while too few came to tell. */
+  readonly loss: number | null;
   /** Bytes of WireGuard messages. */
   readonly received: number;
   readonly sent: number;
@@ -89,19 +96,23 @@ export function peerView(
   now: number,
   detail: (peer: Peer) => string | undefined,
   zoneName: ZoneName,
+  path?: PeerPath,
 ): PeerView {
   const never = peer.lastHandshakeWall === 0;
-  const { reason, endpointName } = peer;
+  const { reason, endpointName, loss } = peer;
   const more = detail(peer);
+  const view = path && pathView(path, now);
   return {
     publicKey: keyToBase64(peer.publicKey),
-    transport: 'udp',
+    transport: view ? (view.active ?? 'racing') : 'udp',
+    ...(view && { path: view }),
     endpoint: formatEndpoint(peer.endpoint, 0, zoneName) || null,
     endpointName: endpointName === undefined ? null : `${endpointName.host}:${endpointName.port}`,
     allowedIps: device.allowedIps.entries(peer).map(formatPrefix),
     lastHandshake: never ? null : peer.lastHandshakeWall,
     handshakeAge: never ? null : Math.max(0, Math.round((now - peer.lastHandshake) / 1000)),
     roundTrip: peer.roundTrip === undefined ? null : Math.round(peer.roundTrip * 10) / 10,
+    loss: loss === undefined ? null : Math.round(loss * 1000) / 1000,
     received: peer.rxBytes,
     sent: peer.txBytes,
     persistentKeepalive: peer.persistentKeepalive,

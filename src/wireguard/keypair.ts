@@ -26,6 +26,9 @@ export class Keypair {
   /** First counter of the last `takeCounters`. */
   takenLow = 0;
   takenHigh = 0;
+  /** Messages accepted, and the greatest of their counters plus one (exact below 2^53). 0 where nobody counts them. */
+  heard = 0;
+  heardUpTo = 0;
   /** For a data plane that keeps keys elsewhere: where; -1 nowhere. */
   slot = -1;
   /** Where the send counter is when several threads seal under this pair; `sendLow` and `sendHigh` then follow it. */
@@ -68,6 +71,13 @@ export class Keypair {
     this.sendLow = low;
     this.sendHigh = high;
     return true;
+  }
+
+  /** A message with this counter was accepted. */
+  hear(low: number, high: number): void {
+    this.heard++;
+    const upTo = high * 0x1_0000_0000 + low + 1;
+    if (upTo > this.heardUpTo) this.heardUpTo = upTo;
   }
 
   get sendExhausted(): boolean {

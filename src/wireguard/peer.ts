@@ -11,6 +11,7 @@ import {
 } from '../packet/endpoint.js';
 import type { DeviceContext } from './context.js';
 import { type Keypair, KeypairRing } from './keypair.js';
+import { LossMeter } from './loss-meter.js';
 import { DATA_OVERHEAD_BYTES } from './messages.js';
 import { type HandshakeOwner, PeerHandshakes } from './peer-handshakes.js';
 import type { PeerReason, PeerState } from './peer-status.js';
@@ -50,6 +51,7 @@ export class Peer implements TimerActions, HandshakeOwner {
   readonly statics: RemoteStatics;
   /** Inside `wireguard/` only. */
   readonly handshakes: PeerHandshakes;
+  readonly #loss = new LossMeter();
   readonly #context: DeviceContext;
   readonly #timers: PeerTimers;
   readonly #staged: StagingQueue;
@@ -85,6 +87,11 @@ export class Peer implements TimerActions, HandshakeOwner {
   /** ms between our last answered initiation and its response. */
   get roundTrip(): number | undefined {
     return this.handshakes.roundTrip;
+  }
+
+  /** Share of its messages that did not arrive lately, 0 to 1; undefined while too few came to tell. */
+  get loss(): number | undefined {
+    return this.#loss.measure(this.keypairs);
   }
 
   /** 32 bytes, or undefined. Takes effect with the next handshake. The setter copies. */

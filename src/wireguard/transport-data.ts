@@ -116,6 +116,7 @@ export class TransportData {
       counters.replayed++;
       return;
     }
+    keypair.hear(low, high);
     const inner = length - DATA_MIN_BYTES;
     const endpointAt = i * ENDPOINT_BYTES;
     const kind = probeKind(bytes, at, inner);

@@ -209,6 +209,8 @@ export class ManagedTunnel {
         report.transport = 'udp';
         report.transport_reason = 'only-transport';
       }
+      const { loss } = peer;
+      if (loss !== undefined) report.loss = Math.round(loss * 1000) / 1000;
       if (peer.roundTrip !== undefined) report.rtt = Math.round(peer.roundTrip * 10) / 10;
       if (peer.rxBytes > 0) report.rx = peer.rxBytes;
       if (peer.txBytes > 0) report.tx = peer.txBytes;

@@ -5,6 +5,7 @@ import { ENDPOINT_BYTES } from '../../../src/packet/endpoint.js';
 import type { Device } from '../../../src/wireguard/device.js';
 import type { Keypair } from '../../../src/wireguard/keypair.js';
 import {
+  DATA_COUNTER,
   DATA_OVERHEAD_BYTES,
   DATA_RECEIVER,
   messageType,
@@ -131,6 +132,7 @@ export class MessageOpener {
     this.#prove(length);
     this.opened++;
     this.#keypair = keypair;
+    keypair.hear(readU32(bytes, at + DATA_COUNTER), readU32(bytes, at + DATA_COUNTER + 4));
     this.#datagrams++;
     this.#bytes += length;
     if (result === BAD_PACKET && this.#probe(at, length, keypair)) return;
