@@ -72,6 +72,7 @@ export class ControlAgent {
         message: (envelope) => this.#message(envelope),
         live: (welcome) => {
           this.#facts.reset();
+          this.configuration.resume();
           this.#takeControlPeer(welcome.tunnel as RecordValue | undefined);
           this.#tellEndpoints();
         },

@@ -60,7 +60,7 @@ export class CommitConfirm {
   readonly #options: CommitConfirmOptions;
   #stored: Stored;
   #deadline = Number.POSITIVE_INFINITY;
-  /** Found at the start, told when somebody listens. */
+  /** Told when somebody listens. */
   #untold: SettingsReport | undefined;
 
   /** Takes back a trial that a restart interrupted. Throws what the store throws. */
@@ -117,6 +117,17 @@ export class CommitConfirm {
       return;
     }
     this.#report({ revision, result: 'applied' });
+  }
+
+  /** A new session: what the last one, or the last start, may have had no time to tell is told again. */
+  resume(): void {
+    const { confirmed, trial, failed } = this.#stored;
+    if (trial) return;
+    if (failed && failed.revision > confirmed.revision) {
+      this.#untold = { revision: failed.revision, result: 'reverted', reason: failed.reason };
+    } else if (confirmed.revision > 0) {
+      this.#untold = { revision: confirmed.revision, result: 'confirmed' };
+    }
   }
 
   /** A heartbeat that named this revision was acknowledged. */
