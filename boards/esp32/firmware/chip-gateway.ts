@@ -8,12 +8,14 @@ import type { Clock, Log, Store } from '../../../src/ports.js';
 import { planRoutes } from '../../../src/router/routes.js';
 import { Device } from '../../../src/wireguard/device.js';
 import { TimestampSource } from '../../../src/wireguard/tai64n.js';
+import { offerNameServer } from '../../native/esp32/name-server.js';
 import { LwipTunnel } from '../../native/esp32/tunnel.js';
 import { UplinkSocket } from '../../native/esp32/uplink.js';
 import type { Edge } from '../../xs/edge.js';
 import { CHIP_BATCH, CHIP_LIMITS, CHIP_QUEUE, TUNNEL_MTU } from './limits.js';
 import { OneShot } from './one-shot.js';
 import { LwipResolver } from './resolver.js';
+import { writeStatus } from './status-lines.js';
 import type { Uplink } from './uplink.js';
 
 /** A deadline missed by this much shows that the loop does not advance, ms. */
@@ -35,11 +37,13 @@ export class ChipGateway {
   readonly #options: ChipGatewayOptions;
   readonly #device: Device;
   readonly #tunnel: LwipTunnel;
+  readonly #startedAt: number;
   #socket: UplinkSocket | undefined;
 
   /** Everything but the socket, which waits for its interface. Throws what is wrong. */
   constructor(options: ChipGatewayOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.monotonic();
     const { config, primitives, store, clock, edge, log } = options;
     const device = new Device({
       primitives,
@@ -72,6 +76,17 @@ export class ChipGateway {
     this.#socket?.wake();
   }
 
+  /** Writes to the log how everything is. */
+  tellStatus(): void {
+    const socket = this.#socket;
+    writeStatus(this.#options.log, this.#device, {
+      listenPort: socket?.port ?? 0,
+      up: this.#startedAt,
+      now: this.#options.clock.monotonic(),
+      dropped: this.#tunnel.dropped + (socket?.dropped ?? 0),
+    });
+  }
+
   #configureTunnel({ interface: settings, peers }: TunnelConfig): void {
     const { log } = this.#options;
     const tunnel = this.#tunnel;
@@ -92,7 +107,10 @@ export class ChipGateway {
     const { config, uplink, shareSite, clock, edge, log } = this.#options;
     const socket = new UplinkSocket(uplink.key, config.interface.listenPort ?? 0, CHIP_QUEUE, edge);
     this.#socket = socket;
-    for (const key of uplink.clientKeys) this.#translateFrom(key);
+    for (const key of uplink.clientKeys) {
+      this.#translateFrom(key);
+      this.#nameServerFor(key);
+    }
     if (shareSite) this.#translateFrom('');
     new Gateway({
       device: this.#device,
@@ -109,6 +127,14 @@ export class ChipGateway {
       mtu: this.#device.mtu,
       peers: this.#device.peerCount,
     });
+  }
+
+  /** The configuration's first IPv4 name server, else the uplink's: clients need one to be asked for by DHCP. */
+  #nameServerFor(key: string): void {
+    const { config, uplink, log } = this.#options;
+    const own = config.interface.dnsServers.find((address) => address.length === 4) ?? null;
+    if (offerNameServer(key, uplink.key, own)) log.write('info', 'name-server', { clients: key });
+    else log.write('warn', 'no-name-server', { clients: key, remedy: 'set DNS in the configuration' });
   }
 
   #translateFrom(key: string): void {

@@ -60,6 +60,7 @@ function start(makeUplink: MakeUplink, chip: Chip, clock: ChipClock, log: LineLo
   Timer.repeat(() => {
     try {
       running.poll();
+      if (chip.keyPressed) running.tellStatus();
       if (running.advances) chip.feedWatchdog();
       if (!confirmed && clock.monotonic() >= goodAt) {
         confirmed = true;

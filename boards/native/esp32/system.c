@@ -32,6 +32,20 @@ void xs_chip_print(xsMachine *the)
 #endif
 }
 
+/*
+ * Whether somebody pressed a key at the serial console since this was last asked. Without a driver of its own the IDF's
+ * console gives what is there and does not wait; a debug build's belongs to the debugger.
+ */
+void xs_chip_key_pressed(xsMachine *the)
+{
+	int pressed = 0;
+#ifndef mxDebug
+	while (fgetc(stdin) != EOF) pressed = 1;
+	clearerr(stdin);
+#endif
+	xsmcSetBoolean(xsResult, pressed);
+}
+
 /* Whether the last run ended by a crash or a watchdog. */
 void xs_chip_crashed(xsMachine *the)
 {

@@ -23,6 +23,11 @@ export class Chip {
     return this.#crashedNative();
   }
 
+  /** Whether somebody pressed a key at the serial console since this was last asked. */
+  get keyPressed(): boolean {
+    return this.#keyPressedNative();
+  }
+
   /** From now on the chip restarts unless it is fed in time. False when the firmware was built without the watchdog. */
   beginWatchdog(): boolean {
     return native('xs_chip_watchdog_begin').call(this);
@@ -30,6 +35,10 @@ export class Chip {
 
   feedWatchdog(): void {
     native('xs_chip_watchdog_feed').call(this);
+  }
+
+  #keyPressedNative(): boolean {
+    return native('xs_chip_key_pressed').call(this);
   }
 
   #crashedNative(): boolean {

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { XS_PROGRAM } from '../../lab/gateway-end.js';
+import { type GatewayEnd, XS_PROGRAM } from '../../lab/gateway-end.js';
 import type { Lab } from '../../lab/lab.js';
 import { OURS, Pair, ping, THEIRS } from '../../lab/pair.js';
 import { labSuite } from '../../lab/requirements.js';
@@ -19,6 +19,7 @@ labSuite('the system around the firmware for Linux', NEEDS, () => {
   });
   afterEach(() => lab.close());
 
+  const environment = () => (pair.ours as GatewayEnd).environment;
   const state = () => lab.subdirectory('state');
   const undoFile = () => join(state(), `${pair.ours.name}.undo.json`);
 
@@ -114,7 +115,7 @@ labSuite('the system around the firmware for Linux', NEEDS, () => {
     writeFileSync(file, addresses, { mode: 0o600 });
     const name = lab.interfaceName();
     const child = pair.ourSpace.spawn([XS_PROGRAM, 'up', file, '--name', name], {
-      environment: pair.ours.environment,
+      environment: environment(),
       logFile: join(lab.directory, 'second.log'),
     });
     await until('the second is up', 5_000, () =>
@@ -139,7 +140,7 @@ labSuite('the system around the firmware for Linux', NEEDS, () => {
       { mode: 0o600 },
     );
     pair.ourSpace.spawn([XS_PROGRAM, 'up', file], {
-      environment: pair.ours.environment,
+      environment: environment(),
       logFile: pair.ours.logFile,
     });
     await until('it is up', 5_000, () => readFileSync(pair.ours.logFile, 'utf8').includes(' up '));

@@ -15,6 +15,7 @@ xsUnsignedValue xs_to_unsigned(xsMachine *the, xsSlot *slot);
 xsNumberValue xs_to_number(xsMachine *the, xsSlot *slot);
 char *xs_to_string(xsMachine *the, xsSlot *slot);
 void xs_to_string_buffer(xsMachine *the, xsSlot *slot, char *buffer, xsUnsignedValue size);
+int xs_test(xsMachine *the, xsSlot *slot);
 void xs_set_boolean(xsMachine *the, xsSlot *slot, xsBooleanValue value);
 void xs_set_integer(xsMachine *the, xsSlot *slot, xsIntegerValue value);
 void xs_set_unsigned(xsMachine *the, xsSlot *slot, xsUnsignedValue value);
@@ -27,6 +28,7 @@ _Noreturn void xs_throw(xsMachine *the, const char *format, ...) __attribute__((
 void xs_remember(xsMachine *the, xsSlot *slot);
 void xs_call(xsMachine *the, xsSlot slot, int id);
 #define xsmcToInteger(slot) xs_to_integer(the, &slot)
+#define xsmcTest(slot) xs_test(the, &slot)
 #define xsmcToUnsigned(slot) xs_to_unsigned(the, &slot)
 #define xsmcToNumber(slot) xs_to_number(the, &slot)
 #define xsmcToString(slot) xs_to_string(the, &slot)
