@@ -203,7 +203,13 @@ export class IceAgent implements TransactionOwner, Scheduled {
     const at = this.#remotes.findIndex((one) => sameEndpoint(one.endpoint, 0, candidate.endpoint, 0));
     if (at >= 0) {
       // RFC 8445 section 7.3.1.3: a peer-reflexive one gets its real type and foundation now.
-      if (this.#remotes[at].type === 'prflx') this.#remotes[at] = candidate;
+      if (this.#remotes[at].type === 'prflx') {
+        this.#remotes[at] = candidate;
+        for (const pair of this.#list.pairs) {
+          if (sameEndpoint(pair.remote.endpoint, 0, candidate.endpoint, 0)) pair.remote = candidate;
+        }
+        this.#list.sort(this.#controlling);
+      }
       return undefined;
     }
     if (this.#remotes.length >= this.limits.remoteCandidates + this.limits.peerReflexive)

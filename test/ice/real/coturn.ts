@@ -1,13 +1,13 @@
 /** coturn, as Debian has it, on loopback: credentials by `use-auth-secret`, ports of its own. */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PortableDigests } from '../../../src/crypto/portable-digests.js';
 import { makeRestCredentials } from '../../../src/ice/rest-credentials.js';
+import type { Namespace } from '../../lab/namespace.js';
 
 export const COTURN = { program: 'turnserver', package: 'coturn' } as const;
 export const OPENSSL = { program: 'openssl', package: 'openssl' } as const;
@@ -21,6 +21,8 @@ export interface CoturnOptions {
   readonly settings?: readonly string[];
   /** Addresses it listens on and relays from; 127.0.0.1 unless told. */
   readonly addresses?: readonly string[];
+  /** The namespace it runs in. */
+  readonly space?: Namespace;
 }
 
 export class Coturn {
@@ -89,11 +91,11 @@ export class Coturn {
     ];
     const path = join(folder, 'turnserver.conf');
     writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
-    this.#process = spawn('setpriv', ['--pdeathsig', 'KILL', 'turnserver', '-c', path], {
-      stdio: ['ignore', 'ignore', 'ignore'],
-    });
+    const [program, ...words] = this.#inside('setpriv', '--pdeathsig', 'KILL', 'turnserver', '-c', path);
+    this.#process = spawn(program, words, { stdio: 'ignore' });
     for (let i = 0; i < 100; i++) {
-      if (await answers(port, addresses[0])) return;
+      const [ss, ...query] = this.#inside('ss', '-Hltn', `sport = :${port}`);
+      if (spawnSync(ss, query).stdout.length > 0) return;
       await sleep(50);
     }
     throw new Error(`coturn does not listen on ${port}`);
@@ -113,15 +115,9 @@ export class Coturn {
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
 
-function answers(port: number, host: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ port, host });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
+  #inside(...command: string[]): string[] {
+    const { space } = this.#options;
+    return space === undefined ? command : ['nsenter', `--net=/run/netns/${space.name}`, '--', ...command];
+  }
 }
