@@ -64,7 +64,7 @@ const PEER_REPORT: Shape = record({
   transport: optional(text(16)),
   transport_reason: optional(text(48)),
   rtt: optional(number(0, 1e6, 'milliseconds, as last measured')),
-  loss: optional(number(0, 1, 'share of probes lost')),
+  loss: optional(number(0, 1, 'share of its messages that did not arrive lately, by their counters')),
   rx: optional(integer(0, Number.MAX_SAFE_INTEGER, 'bytes')),
   tx: optional(integer(0, Number.MAX_SAFE_INTEGER, 'bytes')),
 });
@@ -93,7 +93,7 @@ function type(
   data: Readonly<Record<string, Shape | Field>> = {},
   mostBytes = SMALL_MESSAGE_BYTES,
 ): MessageType {
-  return { direction, seed, doc, mostBytes, data: asFields(data) };
+  return Object.freeze({ direction, seed, doc, mostBytes, data: asFields(data) });
 }
 
 export const MESSAGE_TYPES: Readonly<Record<string, MessageType>> = Object.freeze({
