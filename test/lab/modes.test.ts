@@ -11,7 +11,7 @@ import type { Namespace } from './namespace.js';
 import { OURS, ping, THEIRS } from './pair.js';
 import { Prober } from './prober.js';
 import { labSuite } from './requirements.js';
-import { CONTROL, NEEDS, NODE_SOCKETS } from './subject.js';
+import { CONTROL, NEEDS, NODE_ENGINE } from './subject.js';
 import { wgQuickText } from './tunnel-config.js';
 import { UdpPort } from './udp-port.js';
 import { until } from './wait.js';
@@ -20,7 +20,7 @@ import { WireGuardGoEnd } from './wireguard-go-end.js';
 const NOBODY = 65534;
 const SILENCE = 200;
 
-for (const mode of CONTROL || !NODE_SOCKETS ? [] : (['rootless', 'minimal'] as const)) {
+for (const mode of CONTROL || !NODE_ENGINE ? [] : (['rootless', 'minimal'] as const)) {
   labSuite(`the gateway of an ordinary user, ${mode}`, NEEDS, () => {
     let lab: Lab;
     let ourSpace: Namespace;

@@ -10,10 +10,12 @@ import { WireGuardGoEnd } from './wireguard-go-end.js';
 /** LAB_CONTROL=1 puts wireguard-go in our place: what it passes, and we do not, is our fault. */
 export const CONTROL = process.env.LAB_CONTROL === '1';
 
+/** The subject is the host for Node. */
+export const NODE_ENGINE = (process.env.GATEWAY_ENGINE ?? 'node') === 'node';
+
 /** The subject's UDP sockets are served by Node itself: tiers below t1, which needs the package koffi. */
 export const NODE_SOCKETS =
-  (process.env.GATEWAY_ENGINE ?? 'node') === 'node' &&
-  (['portable', 't0'].includes(process.env.GATEWAY_TIER ?? 'auto') || !isInstalled('koffi'));
+  NODE_ENGINE && (['portable', 't0'].includes(process.env.GATEWAY_TIER ?? 'auto') || !isInstalled('koffi'));
 
 function isInstalled(name: string): boolean {
   try {
