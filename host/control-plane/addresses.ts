@@ -1,6 +1,7 @@
 /**
- * Moves a gateway to another address of its tenant, make before break: first it has both and its peers know both;
- * the old one goes when every living peer and the gateway itself have told that they know, and a while has passed.
+ * Moves a gateway to another address of its tenant, make before break: first it has both and its peers know both. When
+ * every living peer and the gateway itself have told that they know, and a while has passed, it sends from the new one.
+ * Only when it does is the old one taken from all: nothing that was sent from it, or to it, is then on its way.
  */
 
 import { audit } from './audit.js';
@@ -10,6 +11,9 @@ import type { Hub } from './hub.js';
 import type { ControlOptions } from './options.js';
 import { Refusal } from './refusal.js';
 import { allocateAddress } from './tenants.js';
+
+/** What a gateway takes at most from hearing of a change to having carried it out, ms. */
+const SETTLE = 2_000;
 
 export class Addresses {
   readonly #database: Database;
@@ -32,7 +36,7 @@ export class Addresses {
       const version = await this.#change(sql, row);
       const fresh =
         asked === undefined ? await allocateAddress(sql, row.tenant) : await this.#free(sql, row, asked);
-      const move: AddressMove = { version, since: Date.now() };
+      const move: AddressMove = { step: 'both', version, since: Date.now() };
       await sql.query(
         `UPDATE gateways SET previous_address = address, address = $2::inet, address_move = $3 WHERE id = $1`,
         [row.id, fresh, move],
@@ -44,23 +48,34 @@ export class Addresses {
     return address;
   }
 
-  /** Takes old addresses back where everybody follows. */
+  /** Takes old addresses back, one step at a time, where everybody follows. */
   async progress(tenant: string): Promise<void> {
     const { gateways } = await this.#hub.network(tenant);
     for (const row of gateways.values()) {
       const { address_move: move } = row;
-      if (!move || Date.now() - move.since < this.#options.addressOverlap * 1000) continue;
-      const sessions = [...this.#hub.sessionsOfTenant(tenant)];
-      const here = sessions.some(({ gateway }) => gateway === row.id);
-      if (!here || sessions.some((session) => session.acknowledgedVersion < move.version)) continue;
+      if (!move) continue;
+      const wait = move.step === 'both' ? this.#options.addressOverlap * 1000 : SETTLE;
+      if (Date.now() - move.since < wait || !this.#followed(row, move)) continue;
       await this.#database.transaction(async (sql) => {
-        await this.#change(sql, row);
-        await sql.query('UPDATE gateways SET previous_address = NULL, address_move = NULL WHERE id = $1', [
-          row.id,
-        ]);
+        const version = await this.#change(sql, row);
+        const next: AddressMove | null =
+          move.step === 'both' ? { step: 'leaving', version, since: Date.now() } : null;
+        await sql.query(
+          `UPDATE gateways SET address_move = $2,
+             previous_address = CASE WHEN $3 THEN NULL ELSE previous_address END WHERE id = $1`,
+          [row.id, next, next === null],
+        );
       });
       await this.#hub.changed(tenant);
     }
+  }
+
+  /** The gateway has told that it knows this step; of the first its living peers have, too. */
+  #followed(row: GatewayRow, move: AddressMove): boolean {
+    const sessions = [...this.#hub.sessionsOfTenant(row.tenant)];
+    const own = sessions.filter(({ gateway }) => gateway === row.id);
+    const asked = move.step === 'both' ? sessions : own;
+    return own.length > 0 && asked.every(({ acknowledgedVersion }) => acknowledgedVersion >= move.version);
   }
 
   async #change(sql: Sql, row: GatewayRow): Promise<number> {

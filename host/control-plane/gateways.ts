@@ -22,8 +22,11 @@ export interface SettingsRow {
   readonly reason?: string;
 }
 
-/** A gateway on its way to another address: since which version its peers know both, and since when (ms since 1970). */
+/** A gateway on its way to another address. */
 export interface AddressMove {
+  /** In both steps it has both addresses, and its peers know both. It sends from the old one, and then from the new one. */
+  readonly step: 'both' | 'leaving';
+  /** As of this version, and since when (ms since 1970). */
   readonly version: number;
   readonly since: number;
 }
@@ -68,6 +71,10 @@ export function listGateways(sql: Sql, tenant: string): Promise<GatewayRow[]> {
   ]);
 }
 
+export function listAllGateways(sql: Sql): Promise<GatewayRow[]> {
+  return sql.query<GatewayRow>(`SELECT ${COLUMNS} FROM gateways ORDER BY id`);
+}
+
 /** The next version of the tenant's network: it is about this gateway. In the transaction that changes the gateway. */
 export async function recordChange(sql: Sql, tenant: string, gateway: string): Promise<number> {
   const [{ version }] = await sql.query<{ version: number }>(
@@ -94,6 +101,12 @@ export function peerRecord(viewer: string, other: GatewayRow, pairSecret: string
   if (other.next_public_key !== null) record.next_public_key = other.next_public_key;
   if (other.endpoint !== null) record.endpoint = other.endpoint;
   return record;
+}
+
+/** Those the gateway has, as prefixes; it sends from the first. */
+export function ownAddresses(row: GatewayRow): string[] {
+  const addresses = addressesOf(row);
+  return row.address_move?.step === 'both' ? addresses.reverse() : addresses;
 }
 
 /** As prefixes, the present address first. */

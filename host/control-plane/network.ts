@@ -6,7 +6,7 @@
 import { byteLength } from '../../src/control/envelope.js';
 import type { RecordValue } from '../../src/control/shape.js';
 import type { Database, Sql } from './database.js';
-import { addressesOf, type GatewayRow, listGateways, peerRecord } from './gateways.js';
+import { type GatewayRow, listGateways, ownAddresses, peerRecord } from './gateways.js';
 
 export interface Message {
   readonly type: string;
@@ -108,7 +108,7 @@ export class TenantNetwork {
       parts[parts.length - 1].push(peer);
       room -= bytes;
     }
-    const own = { address: addressesOf(viewer), tenant_cidr: [prefix] };
+    const own = { address: ownAddresses(viewer), tenant_cidr: [prefix] };
     return parts.map((peers, part) => ({
       type: 'snapshot',
       data: { epoch, version, part, parts: parts.length, ...(part === 0 ? own : {}), peers },

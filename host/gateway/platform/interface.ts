@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { formatPrefix, type Prefix } from '../../../src/packet/address.js';
+import { formatAddress, formatPrefix, type Prefix } from '../../../src/packet/address.js';
 import type { Log } from '../../../src/ports.js';
 import { EXIT, GatewayError } from '../errors.js';
 import { requireProgram, run } from './command.js';
@@ -45,6 +45,8 @@ export function interfaceExists(name: string): boolean {
     .some((line) => line.trimStart().startsWith(`${name}:`));
 }
 
+const NO_SOURCES: ReadonlyMap<4 | 6, string> = new Map();
+
 export class TunnelInterface {
   private readonly context: InterfaceContext;
   private plan: RoutePlan = { routes: [], defaults: [], table: undefined };
@@ -54,6 +56,8 @@ export class TunnelInterface {
   private mark = 0;
   private hooksRegistered = false;
   private up = false;
+  /** What packets that begin here come from, where the kernel would not choose it by itself. */
+  private readonly sources = new Map<4 | 6, string>();
   /** As last brought in line. */
   private addresses: readonly Prefix[];
 
@@ -95,15 +99,28 @@ export class TunnelInterface {
     const { name } = this.context;
     const before = new Map(this.addresses.map((one) => [formatPrefix(one), one]));
     const after = new Map(addresses.map((one) => [formatPrefix(one), one]));
-    // As far as it comes: a repetition finds what was done.
-    this.addresses = addresses;
     for (const [text, address] of after) {
       if (!before.has(text))
         await run('ip', [`-${familyOf(address)}`, 'address', 'replace', text, 'dev', name]);
     }
+    await this.setSources(addresses);
     for (const [text, address] of before) {
       if (!after.has(text))
         await run('ip', [`-${familyOf(address)}`, 'address', 'delete', text, 'dev', name]);
+    }
+    this.addresses = addresses;
+  }
+
+  /** The kernel would go on with the address that was there first; the routes say otherwise. */
+  private async setSources(addresses: readonly Prefix[]): Promise<void> {
+    for (const family of [4, 6] as const) {
+      const [before, after] = [this.addresses, addresses].map((all) =>
+        all.find((one) => familyOf(one) === family),
+      );
+      if (!before || !after || formatPrefix(before) === formatPrefix(after)) continue;
+      this.sources.set(family, formatAddress(after.address));
+      const routes = this.plan.routes.filter((route) => familyOf(route) === family);
+      await routeBatch('replace', routes, this.context.name, this.plan.table, this.sources);
     }
   }
 
@@ -150,11 +167,11 @@ export class TunnelInterface {
     const added = next.routes.filter((route) => !beforeTexts.has(formatPrefix(route)));
     try {
       await routeBatch('delete', gone, name, next.table);
-      await routeBatch('add', added, name, next.table);
+      await routeBatch('add', added, name, next.table, this.sources);
     } catch (error) {
       // Whichever of them were done; `ip` tells of the others, and nobody needs to know.
-      await routeBatch('delete', added, name, next.table, true).catch(() => {});
-      await routeBatch('add', gone, name, next.table, true).catch(() => {});
+      await routeBatch('delete', added, name, next.table, NO_SOURCES, true).catch(() => {});
+      await routeBatch('add', gone, name, next.table, this.sources, true).catch(() => {});
       throw error;
     }
     this.plan = { ...next, defaults: before.defaults };
@@ -214,19 +231,19 @@ export class TunnelInterface {
  * vanish with the interface, so none needs a reverse.
  */
 async function routeBatch(
-  verb: 'add' | 'delete',
+  verb: 'add' | 'replace' | 'delete',
   routes: readonly Prefix[],
   name: string,
   table: number | undefined,
+  sources: ReadonlyMap<4 | 6, string> = NO_SOURCES,
   goOn = false,
 ): Promise<void> {
   for (const family of [4, 6] as const) {
     const own = routes.filter((route) => familyOf(route) === family);
     if (own.length === 0) continue;
-    const lines = own.map(
-      (route) =>
-        `route ${verb} ${formatPrefix(route)} dev ${name}${table === undefined ? '' : ` table ${table}`}\n`,
-    );
+    const source = sources.get(family);
+    const rest = `${table === undefined ? '' : ` table ${table}`}${source === undefined ? '' : ` src ${source}`}`;
+    const lines = own.map((route) => `route ${verb} ${formatPrefix(route)} dev ${name}${rest}\n`);
     try {
       await run('ip', [`-${family}`, ...(goOn ? ['-force'] : []), '-batch', '-'], lines.join(''));
     } catch (error) {

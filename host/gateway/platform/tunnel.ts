@@ -130,7 +130,7 @@ export interface Tunnel {
   configure(): Promise<void>;
   /**
    * Brings the interface's own addresses in line with a new list: first all that are new, with what is exposed at them,
-   * then all that are gone. Rejects when the system refuses one; the others are then as asked.
+   * then all that are gone. What this host begins comes from the first of its family. Rejects when the system refuses one; the others are then as asked.
    */
   setAddresses(addresses: readonly Prefix[]): Promise<void>;
   /** Brings the routes in line with a new list of AllowedIPs (reload). */
