@@ -4,12 +4,19 @@
  * everything the devices counted.
  */
 
+import {
+  ECN_DROP,
+  type EcnMode,
+  outerTrafficClass,
+  takeOverEcn,
+  trafficClassOf,
+} from '../../src/packet/ecn.js';
 import { Seeded } from '../crypto/seeded.js';
 import { merge } from '../gateway/fast-end.js';
 import { get16, onesSum, VNET } from '../gateway/frames.js';
 import { segmentFrame } from '../gateway/segment-twin.js';
-import { A_TO_B, B_TO_A, endpointOf, pair, type VirtualNode } from '../wireguard/virtual/world.js';
-import type { Direction, Tier } from './tier.js';
+import { A_TO_B, B_TO_A, endpointOf, type VirtualNode, World } from '../wireguard/virtual/world.js';
+import { type Direction, other, type Sealed, type Side, type Tier } from './tier.js';
 import { type Addresses, Frames, hostileWire } from './traffic.js';
 
 /** A tier and the portable path did not do the same. */
@@ -37,16 +44,36 @@ const FRAMES = 48;
 /** Longest packet that the virtual devices carry. */
 const LONGEST = 2_000;
 
-function universe(seed: number, keypairs: Tier['keypairs'] | undefined) {
-  const made = pair(seed, { keypairs });
-  made.a.device.allowedIps.insert(V6.b, 128, made.a.peer);
-  made.b.device.allowedIps.insert(V6.a, 128, made.b.peer);
-  made.a.send(A_TO_B());
-  made.world.exchange();
-  made.b.send(B_TO_A());
-  made.world.exchange();
-  made.a.delivered.length = made.b.delivered.length = 0;
-  return made;
+interface Universe {
+  readonly world: World;
+  readonly a: VirtualNode;
+  readonly b: VirtualNode;
+}
+
+/** Two ends that know each other. */
+function universe(seed: number, tier: Tier | undefined): Universe {
+  const world = new World(seed);
+  const add = (name: Side, last: number): VirtualNode =>
+    world.add({ name, address: endpointOf(192, 0, 2, last, 51820), keypairs: tier?.keypairs(name) });
+  const nodes = { a: add('a', 1), b: add('b', 2) };
+  for (const side of ['a', 'b'] as const) {
+    const far = other(side);
+    const { device } = nodes[side];
+    const peer = device.addPeer(nodes[far].publicKey);
+    device.allowedIps.insert(V4[far], 32, peer);
+    device.allowedIps.insert(V6[far], 128, peer);
+    peer.setEndpoint(nodes[far].address, 0);
+  }
+  return { world, ...nodes };
+}
+
+/** Gives them a session that both have used. */
+function connect({ world, a, b }: Universe): void {
+  a.send(A_TO_B());
+  world.exchange();
+  b.send(B_TO_A());
+  world.exchange();
+  a.delivered.length = b.delivered.length = 0;
 }
 
 function hex(bytes: Uint8Array | undefined): string {
@@ -57,16 +84,19 @@ function hex(bytes: Uint8Array | undefined): string {
 export function runCase(tier: Tier, seed: number): CaseCounts {
   const random = new Seeded(seed);
   const reference = universe(seed, undefined);
-  const tested = universe(seed, tier.keypairs);
-  const [from, to] = random.pick([
-    ['a', 'b'],
-    ['b', 'a'],
-  ] as const);
-  const comparison = new Comparison(tier, seed, {
+  const tested = universe(seed, tier);
+  const showsMarks = tier.carriesMarks && random.below(2) === 0;
+  tier.begin(tested, showsMarks);
+  connect(reference);
+  connect(tested);
+  const from = random.pick(['a', 'b'] as const);
+  const to = other(from);
+  const comparison = new Comparison(tier, seed, showsMarks, {
     sender: reference[from],
     receiver: reference[to],
     testedSender: tested[from],
     testedReceiver: tested[to],
+    direction: tier.direction(from, tested),
   });
   const addresses: Addresses = {
     source: { 4: V4[from], 6: V6[from] },
@@ -84,16 +114,19 @@ interface Nodes {
   readonly receiver: VirtualNode;
   readonly testedSender: VirtualNode;
   readonly testedReceiver: VirtualNode;
+  readonly direction: Direction;
 }
 
 class Comparison {
   readonly #tier: Tier;
   readonly #seed: number;
+  readonly #mode: EcnMode;
   readonly #nodes: Nodes;
 
-  constructor(tier: Tier, seed: number, nodes: Nodes) {
+  constructor(tier: Tier, seed: number, showsMarks: boolean, nodes: Nodes) {
     this.#tier = tier;
     this.#seed = seed;
+    this.#mode = showsMarks ? 'normal' : 'compatibility';
     this.#nodes = nodes;
   }
 
@@ -103,25 +136,31 @@ class Comparison {
   }
 
   run(random: Seeded, frames: Frames): CaseCounts {
-    const { sender, receiver, testedSender, testedReceiver } = this.#nodes;
-    const direction = this.#tier.direction(testedSender, testedReceiver);
+    const { sender, receiver, testedSender, testedReceiver, direction } = this.#nodes;
     let packets = 0;
     let cut = 0;
     let refusedFrames = 0;
     const sent: Uint8Array[] = [];
-    for (let i = 0; i < FRAMES; i++) {
-      const frame = frames.next();
-      const segmented = segmentFrame(frame);
-      // Made by damage to the offload header; no path carries such packets, and each says so elsewhere.
-      if ('packets' in segmented && segmented.packets.some(({ length }) => length > LONGEST)) continue;
-      if ('packets' in segmented) {
+    for (let i = 0; i < FRAMES; ) {
+      // Some wait together, so that packets of several frames may go in one send.
+      const waiting: Uint8Array[] = [];
+      const expected: Sealed[] = [];
+      for (let n = 1 + random.below(5); n > 0; n--, i++) {
+        const frame = frames.next();
+        const segmented = segmentFrame(frame);
+        // Made by damage to the offload header; no path carries such packets, and each says so elsewhere.
+        if ('packets' in segmented && segmented.packets.some(({ length }) => length > LONGEST)) continue;
+        waiting.push(frame);
+        if ('refused' in segmented) {
+          refusedFrames++;
+          continue;
+        }
         packets += segmented.packets.length;
         if (segmented.packets.length > 1) cut += segmented.packets.length;
-        for (const packet of segmented.packets) sender.send(packet);
-      } else refusedFrames++;
-      const expected = sender.take().map(({ bytes }) => bytes);
-      this.#compareDatagrams(i, frame, expected, direction.send(frame));
-      sent.push(...expected);
+        expected.push(...segmented.packets.flatMap((packet) => this.#seal(packet)));
+      }
+      this.#compareDatagrams(waiting, expected, direction.send(waiting));
+      sent.push(...expected.map(({ bytes }) => bytes));
     }
     if (direction.badFrames !== refusedFrames)
       this.#differ('refused frames', { portable: `${refusedFrames}`, tier: `${direction.badFrames}` });
@@ -139,20 +178,27 @@ class Comparison {
     return { packets, cut, delivered: receiver.delivered.length, frames: written.length, refused };
   }
 
+  /** What the portable path makes of a packet, and the traffic class that its outer header has to have. */
+  #seal(packet: Uint8Array): Sealed[] {
+    const { sender } = this.#nodes;
+    const trafficClass = outerTrafficClass(trafficClassOf(packet, 0), this.#mode);
+    sender.send(packet);
+    return sender.take().map(({ bytes }) => ({ bytes, trafficClass }));
+  }
+
   #compareDatagrams(
-    i: number,
-    frame: Uint8Array,
-    expected: readonly Uint8Array[],
-    got: readonly Uint8Array[],
+    frames: readonly Uint8Array[],
+    expected: readonly Sealed[],
+    got: readonly Sealed[],
   ): void {
     const count = Math.max(expected.length, got.length);
     for (let n = 0; n < count; n++) {
       const [a, b] = [expected[n], got[n]];
-      if (a !== undefined && b !== undefined && Buffer.compare(a, b) === 0) continue;
-      this.#differ(`frame ${i}: datagram ${n} of ${expected.length} and ${got.length}`, {
-        frame: hex(frame),
-        portable: hex(a),
-        tier: hex(b),
+      if (a && b && Buffer.compare(a.bytes, b.bytes) === 0 && a.trafficClass === b.trafficClass) continue;
+      this.#differ(`datagram ${n} of ${expected.length} and ${got.length}`, {
+        frames: frames.map(hex).join(' '),
+        portable: `class ${a?.trafficClass} ${hex(a?.bytes)}`,
+        tier: `class ${b?.trafficClass} ${hex(b?.bytes)}`,
       });
     }
   }
@@ -170,8 +216,11 @@ class Comparison {
     const frames: Uint8Array[] = [];
     for (const [i, buffer] of buffers.entries()) {
       const source = i < moves ? sender.address : ELSEWHERE;
+      const trafficClass = this.#tier.carriesMarks && random.below(4) === 0 ? random.below(256) : 0;
+      const before = receiver.delivered.length;
       for (const bytes of buffer) receiver.receive({ bytes, from: source, to: receiver.address, at: 0 });
-      direction.receive(buffer, source);
+      mark(receiver.delivered, before, trafficClass);
+      direction.receive(buffer, source, trafficClass);
       if (random.below(4) === 0) frames.push(...direction.flush());
     }
     frames.push(...direction.flush());
@@ -216,6 +265,13 @@ class Comparison {
     const [a, b] = [state(reference), state(tested)].map((value) => JSON.stringify(value));
     if (a !== b) this.#differ(`${who} knows otherwise`, { portable: a, tier: b });
   }
+}
+
+/** What the outer header's marks make of the packets from place `from` on; those that must be dropped are taken out. */
+function mark(packets: Uint8Array[], from: number, trafficClass: number): void {
+  if (trafficClass === 0) return;
+  const arrived = packets.splice(from);
+  packets.push(...arrived.filter((packet) => takeOverEcn(packet, 0, trafficClass) !== ECN_DROP));
 }
 
 /**

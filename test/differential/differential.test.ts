@@ -13,12 +13,14 @@ function broken(tier: Tier, change: (direction: Direction) => Partial<Direction>
   return {
     name: 'broken',
     knowsStride: tier.knowsStride,
-    keypairs: tier.keypairs,
-    direction: (from, to) => {
-      const sound = tier.direction(from, to);
+    carriesMarks: tier.carriesMarks,
+    keypairs: (side) => tier.keypairs(side),
+    begin: (nodes, showsMarks) => tier.begin(nodes, showsMarks),
+    direction: (from, nodes) => {
+      const sound = tier.direction(from, nodes);
       return {
-        send: (frame) => sound.send(frame),
-        receive: (buffer, source) => sound.receive(buffer, source),
+        send: (frames) => sound.send(frames),
+        receive: (buffer, source, trafficClass) => sound.receive(buffer, source, trafficClass),
         flush: () => sound.flush(),
         get badFrames() {
           return sound.badFrames;
@@ -49,10 +51,20 @@ describe.each(Object.keys(TIERS))('tier %s beside the portable path', (name) => 
       'a bit of a datagram',
       (sound) => ({
         send: (frame) =>
-          sound.send(frame).map((one) => one.map((byte, i) => (i === one.length - 20 ? byte ^ 1 : byte))),
+          sound.send(frame).map(({ bytes, trafficClass }) => ({
+            bytes: bytes.map((byte, i) => (i === bytes.length - 20 ? byte ^ 1 : byte)),
+            trafficClass,
+          })),
       }),
     ],
-    ['a datagram that is missing', (sound) => ({ send: (frame) => sound.send(frame).slice(1) })],
+    [
+      'a mark outside',
+      (sound) => ({
+        send: (frames) =>
+          sound.send(frames).map(({ bytes, trafficClass }) => ({ bytes, trafficClass: trafficClass ^ 1 })),
+      }),
+    ],
+    ['a datagram that is missing', (sound) => ({ send: (frames) => sound.send(frames).slice(1) })],
     [
       'a bit of a packet',
       (sound) => ({
@@ -62,7 +74,7 @@ describe.each(Object.keys(TIERS))('tier %s beside the portable path', (name) => 
     ['frames in another order', (sound) => ({ flush: () => sound.flush().toReversed() })],
     [
       'a buffer that is lost',
-      (sound) => ({ receive: (buffer, source) => sound.receive(buffer.slice(1), source) }),
+      (sound) => ({ receive: (buffer, source) => sound.receive(buffer.slice(1), source, 0) }),
     ],
     [
       'a source that is not followed',
@@ -71,7 +83,7 @@ describe.each(Object.keys(TIERS))('tier %s beside the portable path', (name) => 
         return {
           receive: (buffer, source) => {
             first ??= source;
-            sound.receive(buffer, first);
+            sound.receive(buffer, first, 0);
           },
         };
       },

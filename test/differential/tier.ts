@@ -5,18 +5,27 @@ import { Kernel, type Lane } from '../../host/gateway/wasm/kernel.js';
 import type { KeypairObserver } from '../../src/wireguard/keypair.js';
 import { FastReceiver, FastSender } from '../gateway/fast-end.js';
 import type { VirtualNode } from '../wireguard/virtual/world.js';
+import { NativeEnd } from './native-end.js';
+
+/** A datagram and the traffic class of its outer header. */
+export interface Sealed {
+  readonly bytes: Uint8Array;
+  readonly trafficClass: number;
+}
 
 /** One direction of traffic. */
 export interface Direction {
-  /** A frame from TUN; the datagrams that it becomes, in order. */
-  send(frame: Uint8Array): readonly Uint8Array[];
-  /** Datagrams that arrive as one merged buffer from an endpoint record. */
-  receive(buffer: readonly Uint8Array[], source: Uint8Array): void;
+  /** Frames that wait in TUN; the datagrams that they become, in order. */
+  send(frames: readonly Uint8Array[]): readonly Sealed[];
+  /** Datagrams that arrive as one merged buffer from an endpoint record, under one traffic class. */
+  receive(buffer: readonly Uint8Array[], source: Uint8Array, trafficClass: number): void;
   /** Everything taken so far goes out: frames for TUN since the last call, and the device knows of it. */
   flush(): readonly Uint8Array[];
   /** Frames that `send` refused. */
   readonly badFrames: number;
 }
+
+export type Side = 'a' | 'b';
 
 export interface Tier {
   readonly name: string;
@@ -25,31 +34,43 @@ export interface Tier {
    * them may cost the order in which they are delivered.
    */
   readonly knowsStride: boolean;
-  /** For the devices of a case; each case has its own two. */
-  readonly keypairs: KeypairObserver;
-  /** `sender` and `receiver` have a session. */
-  direction(sender: VirtualNode, receiver: VirtualNode): Direction;
+  /** Whether it carries congestion marks through the tunnel. */
+  readonly carriesMarks: boolean;
+  /** For the device of this side; each case has its own two. */
+  keypairs(side: Side): KeypairObserver;
+  /** Both devices have been configured; nothing was sent yet. `showsMarks`: RFC 6040's normal mode. */
+  begin(nodes: Readonly<Record<Side, VirtualNode>>, showsMarks: boolean): void;
+  /** The devices have a session. */
+  direction(from: Side, nodes: Readonly<Record<Side, VirtualNode>>): Direction;
 }
 
 /** T0: the pump's sender and receiver around the WebAssembly kernel. */
 class T0 implements Tier {
   readonly name = 't0';
   readonly knowsStride = false;
-  readonly keypairs: KeypairObserver;
+  readonly carriesMarks = false;
   readonly #kernel: Kernel;
+  readonly #slots: KeySlots;
   readonly #lanes: readonly [Lane, Lane];
 
   constructor(kernelFile: string | undefined) {
     this.#kernel = new Kernel(kernelFile);
-    this.keypairs = new KeySlots(this.#kernel);
+    this.#slots = new KeySlots(this.#kernel);
     this.#lanes = [this.#kernel.lane(0), this.#kernel.lane(1)];
   }
 
-  direction(from: VirtualNode, to: VirtualNode): Direction {
-    const sender = new FastSender(this.#kernel, from, this.#lanes[0]);
-    const receiver = new FastReceiver(this.#kernel, to, this.#lanes[1]);
+  keypairs(): KeypairObserver {
+    return this.#slots;
+  }
+
+  begin(): void {}
+
+  direction(from: Side, nodes: Readonly<Record<Side, VirtualNode>>): Direction {
+    const sender = new FastSender(this.#kernel, nodes[from], this.#lanes[0]);
+    const receiver = new FastReceiver(this.#kernel, nodes[other(from)], this.#lanes[1]);
     return {
-      send: (frame) => sender.frame(frame),
+      send: (frames) =>
+        frames.flatMap((frame) => sender.frame(frame)).map((bytes) => ({ bytes, trafficClass: 0 })),
       receive: (buffer, source) => receiver.buffer(buffer, source),
       flush: () => {
         receiver.flush();
@@ -62,7 +83,45 @@ class T0 implements Tier {
   }
 }
 
+/** T1: the loops of its threads, on an operating system of arrays. */
+class T1 implements Tier {
+  readonly name = 't1';
+  readonly knowsStride = true;
+  readonly carriesMarks = true;
+  readonly #ends: Readonly<Record<Side, NativeEnd>>;
+
+  constructor(kernelFile: string | undefined) {
+    this.#ends = { a: new NativeEnd(kernelFile), b: new NativeEnd(kernelFile) };
+  }
+
+  keypairs(side: Side): KeypairObserver {
+    return this.#ends[side].tables;
+  }
+
+  begin(nodes: Readonly<Record<Side, VirtualNode>>, showsMarks: boolean): void {
+    for (const side of ['a', 'b'] as const) this.#ends[side].follow(nodes[side], showsMarks);
+  }
+
+  direction(from: Side): Direction {
+    const sender = this.#ends[from];
+    const receiver = this.#ends[other(from)];
+    return {
+      send: (frames) => sender.send(frames),
+      receive: (buffer, source, trafficClass) => receiver.receive(buffer, source, trafficClass),
+      flush: () => receiver.flush(),
+      get badFrames() {
+        return sender.badFrames;
+      },
+    };
+  }
+}
+
+export function other(side: Side): Side {
+  return side === 'a' ? 'b' : 'a';
+}
+
 /** Every tier that this machine can run. `kernelFile` is the compiled kernel; the one in `dist/` when absent. */
 export const TIERS: Readonly<Record<string, (kernelFile?: string) => Tier>> = {
   t0: (kernelFile) => new T0(kernelFile),
+  t1: (kernelFile) => new T1(kernelFile),
 };
