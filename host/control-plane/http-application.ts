@@ -15,6 +15,9 @@ import type { Tokens } from './tokens.js';
 /** Bodies are claims and proofs: small. */
 const MOST_BODY_BYTES = 16_384;
 
+/** How many addresses the tunnel counts for. */
+const IN_TUNNEL_SHARE = 25;
+
 export interface ApplicationParts {
   readonly routes: readonly ControlRoute[];
   readonly adminToken: string;
@@ -30,7 +33,10 @@ type App = Hono<{ Bindings: HttpBindings }>;
 
 export function application(parts: ApplicationParts): App {
   const app: App = new Hono();
-  const pace = new RateLimit(parts.options.requestsPerSecond, parts.options.requestBurst);
+  // Out of the tunnel everybody has one address, and WireGuard has let in nobody but gateways.
+  const share = parts.inTunnel ? IN_TUNNEL_SHARE : 1;
+  const { requestsPerSecond, requestBurst } = parts.options;
+  const pace = new RateLimit(share * requestsPerSecond, share * requestBurst);
   const gate = new Gate(parts);
   for (const route of parts.routes) {
     if (parts.inTunnel && route.access === 'admin') continue;

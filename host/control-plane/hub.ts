@@ -6,21 +6,21 @@
 import { METERED_HEARTBEAT } from '../../src/control/commit-confirm.js';
 import type { Envelope } from '../../src/control/envelope.js';
 import type { RecordValue } from '../../src/control/shape.js';
-import { parseEndpoint } from '../../src/packet/endpoint-text.js';
 import type { Log } from '../../src/ports.js';
 import { Addresses } from './addresses.js';
-import { audit } from './audit.js';
+
+import type { ControlTunnel } from './control-tunnel.js';
 import type { Database } from './database.js';
+import { Endpoints } from './endpoints.js';
 import { CLOSE, type GatewaySession, type SessionHandler } from './gateway-session.js';
-import { type GatewayRow, recordChange } from './gateways.js';
+import type { GatewayRow } from './gateways.js';
+import { Holds } from './holds.js';
 import { TenantNetwork } from './network.js';
 import type { ControlOptions } from './options.js';
 import { Rotations } from './rotations.js';
 import { SettingsDesk } from './settings-desk.js';
 import type { Tokens } from './tokens.js';
 
-/** Names of starts that are remembered: one that comes back after another belongs to a second device. */
-const BOOTS_KEPT = 8;
 /** A gateway may ask for a snapshot this often, ms. */
 const SNAPSHOT_INTERVAL = 2_000;
 
@@ -28,6 +28,10 @@ export class Hub implements SessionHandler {
   readonly rotations: Rotations;
   readonly settings: SettingsDesk;
   readonly addresses: Addresses;
+  readonly holds: Holds;
+  readonly endpoints: Endpoints;
+  /** The control plane as a peer of every gateway's tunnel, where it is one. */
+  tunnel: ControlTunnel | undefined;
   readonly #database: Database;
   readonly #tokens: Tokens;
   readonly #options: ControlOptions;
@@ -44,6 +48,8 @@ export class Hub implements SessionHandler {
     this.rotations = new Rotations(database, this, options, log);
     this.settings = new SettingsDesk(database, this, options);
     this.addresses = new Addresses(database, this, options);
+    this.holds = new Holds(database, this, options, log);
+    this.endpoints = new Endpoints(database, this);
   }
 
   get sessionCount(): number {
@@ -93,6 +99,8 @@ export class Hub implements SessionHandler {
   /** Something of the tenant's gateways changed in the database: everyone concerned is told. */
   async changed(tenant: string): Promise<void> {
     this.#networks.delete(tenant);
+    // First the control plane's own end of the tunnel: a gateway may be about to use what is new.
+    await this.tunnel?.follow((await this.network(tenant)).gateways.values());
     for (const session of [...this.sessionsOfTenant(tenant)]) await this.#sync(session);
   }
 
@@ -133,31 +141,6 @@ export class Hub implements SessionHandler {
     }
   }
 
-  /** Withdraws a gateway from all of its peers until an operator decides. */
-  async quarantine(tenant: string, gateway: string, actor: string, reason: string): Promise<void> {
-    await this.#database.transaction(async (sql) => {
-      await sql.query(`UPDATE gateways SET state = 'quarantined', reason = $2 WHERE id = $1`, [
-        gateway,
-        reason,
-      ]);
-      await recordChange(sql, tenant, gateway);
-      await audit(sql, actor, 'quarantined', tenant, gateway, { reason });
-    });
-    this.#log.write('error', 'gateway-quarantined', { tenant, gateway, reason });
-    this.tell(gateway, 'quarantine', { reason });
-    await this.changed(tenant);
-  }
-
-  /** Stops a gateway's site traffic, or lets it flow again (`reason` null). */
-  async shutdown(row: GatewayRow, reason: string | null): Promise<void> {
-    await this.#database.query('UPDATE gateways SET shutdown = $2 WHERE id = $1', [row.id, reason]);
-    await audit(this.#database, 'admin', reason === null ? 'resumed' : 'shut-down', row.tenant, row.id, {
-      reason,
-    });
-    this.forget(row.tenant);
-    this.tell(row.id, 'shutdown', { active: reason !== null, reason: reason ?? 'back in service' });
-  }
-
   async message(session: GatewaySession, envelope: Envelope): Promise<void> {
     const { type, data } = envelope;
     switch (type) {
@@ -168,7 +151,7 @@ export class Hub implements SessionHandler {
       case 'snapshot-request':
         return this.#snapshot(session);
       case 'endpoints':
-        return this.#endpoints(session, data);
+        return this.endpoints.told(session, data);
       case 'token-refresh':
         return this.#refresh(session);
       case 'key-offer':
@@ -200,7 +183,9 @@ export class Hub implements SessionHandler {
     const network = await this.network(session.tenant);
     const { epoch, version } = network.tenant;
     const heartbeat = session.interval;
-    session.send('welcome', { session: session.id, epoch, version, heartbeat, time: Date.now() });
+    const welcome: RecordValue = { session: session.id, epoch, version, heartbeat, time: Date.now() };
+    if (this.tunnel) welcome.tunnel = this.tunnel.record(row.id);
+    session.send('welcome', welcome);
     session.position = { epoch: data.epoch as string | undefined, version: (data.version as number) ?? -1 };
     if (row.state === 'quarantined') session.send('quarantine', { reason: row.reason ?? 'by an operator' });
     else {
@@ -209,58 +194,8 @@ export class Hub implements SessionHandler {
     }
     await this.#sync(session);
     this.#hint(session, 'online');
-    if (row.state === 'active') await this.#lookForClones(session, row, boot);
+    if (row.state === 'active') await this.holds.look(session, row, boot);
     await this.rotations.resume(session);
-  }
-
-  /**
-   * One identity, two lives: the name of a start that comes back after another one, or another start while the one
-   * before is still answering.
-   */
-  async #lookForClones(session: GatewaySession, row: GatewayRow, boot: string): Promise<void> {
-    const at = row.boots.indexOf(boot);
-    if (at > 0) {
-      await this.quarantine(
-        row.tenant,
-        row.id,
-        'control-plane',
-        'two devices have this identity: starts alternate',
-      );
-      return;
-    }
-    if (at < 0) {
-      const boots = [boot, ...row.boots].slice(0, BOOTS_KEPT);
-      await this.#database.query('UPDATE gateways SET boots = $2 WHERE id = $1', [row.id, boots]);
-      this.#networks.delete(row.tenant);
-    }
-    const now = Date.now();
-    for (const other of this.sessionsOf(session.gateway)) {
-      if (other === session) continue;
-      // The same start on a new connection: the old one is dead and does not know it.
-      if (other.boot === boot) other.close(CLOSE.goingAway, 'another connection took over');
-      else {
-        other.send('ping', {});
-        const judge = (): void => {
-          this.#judge(other, session, now).catch((error) => {
-            this.#log.write('error', 'quarantine-failed', { gateway: row.id, reason: String(error) });
-          });
-        };
-        setTimeout(judge, this.#options.cloneWindow).unref();
-      }
-    }
-  }
-
-  async #judge(older: GatewaySession, younger: GatewaySession, asked: number): Promise<void> {
-    if (!older.live) return;
-    if (older.lastHeartbeat <= asked) {
-      older.close(CLOSE.goingAway, 'the gateway has started anew');
-      return;
-    }
-    if (!younger.live) return;
-    const row = await this.gateway(older);
-    if (row.state !== 'active') return;
-    const reason = 'two devices have this identity: both answer at once';
-    await this.quarantine(row.tenant, row.id, 'control-plane', reason);
   }
 
   async #heartbeat(session: GatewaySession, { id, data }: Envelope): Promise<void> {
@@ -306,23 +241,6 @@ export class Hub implements SessionHandler {
     }
   }
 
-  /** Where peers reach the gateway: the first it names, with the address it is seen from in the place of "any". */
-  async #endpoints(session: GatewaySession, data: RecordValue): Promise<void> {
-    const [first] = data.endpoints as string[];
-    const endpoint = first?.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, hostText(session.remoteAddress)) ?? null;
-    if (endpoint !== null && parseEndpoint(endpoint).kind === 'error') {
-      session.refuse(undefined, 'bad_data', 'endpoints: the first is no endpoint');
-      return;
-    }
-    const row = await this.gateway(session);
-    if (row.endpoint === endpoint) return;
-    await this.#database.transaction(async (sql) => {
-      await sql.query('UPDATE gateways SET endpoint = $2 WHERE id = $1', [row.id, endpoint]);
-      await recordChange(sql, row.tenant, row.id);
-    });
-    await this.changed(row.tenant);
-  }
-
   async #refresh(session: GatewaySession): Promise<void> {
     const row = await this.gateway(session);
     if (row.state === 'revoked' || row.state === 'left') return;
@@ -359,9 +277,4 @@ function intervalOf({ settings }: GatewayRow, options: ControlOptions): number {
   if (settings?.state !== 'pending' && settings?.state !== 'confirmed') return options.heartbeat;
   const { heartbeat, metered } = settings.settings;
   return typeof heartbeat === 'number' ? heartbeat : metered === true ? METERED_HEARTBEAT : options.heartbeat;
-}
-
-function hostText(address: string): string {
-  const v4 = address.replace(/^::ffff:(?=\d+\.)/, '');
-  return v4.includes(':') ? `[${v4}]` : v4;
 }

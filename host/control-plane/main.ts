@@ -1,7 +1,10 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { parseEndpoint } from '../../src/packet/endpoint-text.js';
 import { type LogFormat, openLog } from '../gateway/log.js';
 import { packageVersion } from '../gateway/version.js';
 import { defaultControlDirectory, ensureAdminToken, readAdminFile, writeAdminFile } from './admin-file.js';
@@ -25,6 +28,8 @@ interface ServeOptions {
   behindProxy?: boolean;
   mqttListen?: { host: string; port: number };
   mqttUrl?: string;
+  tunnelListen?: number;
+  tunnelEndpoint?: string;
   rotateEvery: number;
   heartbeat: number;
   addressOverlap: number;
@@ -47,6 +52,8 @@ function program(): Command {
     .option('--behind-proxy', 'a proxy in front of it ends TLS: listen without, also beyond loopback')
     .option('--mqtt-listen <address:port>', 'an MQTT broker for gateways, too', readListen)
     .option('--mqtt-url <url>', 'as gateways reach it (otherwise by the host of --url)')
+    .option('--tunnel-listen <port>', 'control inside the WireGuard tunnel, too: a UDP port', readPort)
+    .option('--tunnel-endpoint <host:port>', 'as gateways reach it (otherwise by the host of --url)')
     .option('--rotate-every <time>', 'life of tunnel keys', readDuration, 30 * 86_400)
     .option('--address-overlap <time>', 'how long a moved gateway answers to both', readDuration, 3600)
     .option('--heartbeat <time>', 'between heartbeats', readDuration, 30)
@@ -150,6 +157,7 @@ async function serve(directory: string, options: ServeOptions): Promise<void> {
         ? { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') }
         : undefined,
     mqtt: options.mqttListen && { ...options.mqttListen, url: options.mqttUrl },
+    tunnel: tunnelOptions(directory, options),
     options: limits,
   });
   const shown = host.includes(':') ? `[${host}]` : host;
@@ -228,6 +236,25 @@ function gatewayTable(gateways: readonly GatewayLine[]): string {
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** The gateway program is built beside this one. */
+function tunnelOptions(directory: string, { tunnelListen: port, tunnelEndpoint, url, listen }: ServeOptions) {
+  if (port === undefined) return undefined;
+  const program = fileURLToPath(new URL('cloudbridge-gateway.js', import.meta.url));
+  if (!existsSync(program)) throw new Error(`--tunnel-listen needs ${program}; run node build.mjs`);
+  const host =
+    url === undefined ? (isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host) : new URL(url).hostname;
+  const endpoint = tunnelEndpoint ?? `${host}:${port}`;
+  if (parseEndpoint(endpoint).kind === 'error') throw new Error('--tunnel-endpoint is written name:port');
+  return { port, endpoint, folder: join(directory, 'tunnel'), program };
+}
+
+function readPort(value: string): number {
+  const port = Number(value);
+  if (!/^[0-9]{1,5}$/.test(value) || port < 1 || port > 65_535)
+    throw new InvalidArgumentError('write 51820.');
+  return port;
 }
 
 function isLoopbackAddress(host: string): boolean {

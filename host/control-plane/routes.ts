@@ -133,6 +133,7 @@ export function controlRoutes(parts: RouteParts): ControlRoute[] {
         peer_ip: [redeemed.address],
         tenant_cidr: [redeemed.prefix],
         time: Date.now(),
+        ...(hub.tunnel ? { tunnel: hub.tunnel.record(redeemed.gateway) } : {}),
       };
     }),
     open('POST', '/api/v1/login/challenge', ({ body }) => login.challenge(text(body, 'gateway', 64))),
@@ -214,23 +215,23 @@ export function controlRoutes(parts: RouteParts): ControlRoute[] {
       return { address: await hub.addresses.move(await gatewayOf(request), asked) };
     }),
     admin('POST', `${gateway}/shutdown`, async (request) => {
-      await hub.shutdown(await gatewayOf(request), text(request.body, 'reason', 96));
+      await hub.holds.shutdown(await gatewayOf(request), text(request.body, 'reason', 96));
       return { shutdown: true };
     }),
     admin('POST', `${gateway}/resume`, async (request) => {
-      await hub.shutdown(await gatewayOf(request), null);
+      await hub.holds.shutdown(await gatewayOf(request), null);
       return { shutdown: false };
     }),
     admin('POST', `${gateway}/quarantine`, async (request) => {
       const row = await gatewayOf(request);
-      await hub.quarantine(row.tenant, row.id, 'admin', text(request.body, 'reason', 96));
+      await hub.holds.quarantine(row.tenant, row.id, 'admin', text(request.body, 'reason', 96));
       return { state: 'quarantined' };
     }),
     admin('POST', `${gateway}/release`, async (request) => {
       const row = await gatewayOf(request);
       if (row.state !== 'quarantined') throw new Refusal(409, 'not_quarantined', `it is ${row.state}`);
       await setState(row, 'active', true);
-      await hub.shutdown(row, null);
+      await hub.holds.shutdown(row, null);
       return { state: 'active' };
     }),
     admin('POST', `${gateway}/revoke`, async (request) => {

@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
 import type { Log } from '../../src/ports.js';
 import { NodePrimitives } from '../gateway/crypto.js';
+import { ControlTunnel, type ControlTunnelOptions } from './control-tunnel.js';
 import type { Database } from './database.js';
 import { Door } from './door.js';
 import { application } from './http-application.js';
@@ -34,6 +35,8 @@ export interface ServerOptions {
   readonly mqtt?:
     | { readonly host: string; readonly port: number; readonly url?: string | undefined }
     | undefined;
+  /** Control inside the tunnel: UDP port, where gateways reach it, a folder, the program `cloudbridge-gateway`. */
+  readonly tunnel?: Omit<ControlTunnelOptions, 'target'> | undefined;
   readonly options?: Partial<ControlOptions>;
 }
 
@@ -47,7 +50,7 @@ export class ControlServer {
   readonly port: number;
   readonly hub: Hub;
   readonly routes: readonly ControlRoute[];
-  readonly #server: Server;
+  readonly #servers: readonly Server[];
   readonly #sockets: WebSocketSessions;
   readonly #broker: MqttBroker | undefined;
   readonly #log: Log;
@@ -81,7 +84,15 @@ export class ControlServer {
       sockets.serve(one, inTunnel);
     };
     serve(server, false);
-    return new ControlServer(publicUrl, port, hub, routes, server, sockets, broker, log);
+    let inner: Server | undefined;
+    if (given.tunnel) {
+      inner = createServer();
+      const target = await listen(inner, '127.0.0.1', 0);
+      serve(inner, true);
+      hub.tunnel = await ControlTunnel.start({ ...given.tunnel, target }, database, log);
+    }
+    const servers = inner ? [server, inner] : [server];
+    return new ControlServer(publicUrl, port, hub, routes, servers, sockets, broker, log);
   }
 
   private constructor(
@@ -89,7 +100,7 @@ export class ControlServer {
     port: number,
     hub: Hub,
     routes: readonly ControlRoute[],
-    server: Server,
+    servers: readonly Server[],
     sockets: WebSocketSessions,
     broker: MqttBroker | undefined,
     log: Log,
@@ -99,7 +110,7 @@ export class ControlServer {
     this.port = port;
     this.hub = hub;
     this.routes = routes;
-    this.#server = server;
+    this.#servers = servers;
     this.#sockets = sockets;
     this.#broker = broker;
     this.#rotationCheck = setInterval(() => void this.#rotate(), ROTATION_CHECK).unref();
@@ -112,11 +123,8 @@ export class ControlServer {
     // Those who are told to come back hear it first.
     await new Promise((resolve) => setTimeout(resolve, this.#broker ? FAREWELL : 0));
     await this.#broker?.stop();
-    await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeIdleConnections();
-      setTimeout(() => this.#server.closeAllConnections(), 500).unref();
-    });
+    await Promise.all(this.#servers.map(closed));
+    await this.hub.tunnel?.stop();
   }
 
   async #rotate(): Promise<void> {
@@ -130,4 +138,12 @@ export class ControlServer {
 function mqttUrl(publicUrl: string, port: number): string {
   const { protocol, hostname } = new URL(publicUrl);
   return `${protocol === 'https:' ? 'mqtts' : 'mqtt'}://${hostname}:${port}`;
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), 500).unref();
+  });
 }

@@ -1,6 +1,6 @@
 /** The lines of `set=1` that concern one peer, from its `public_key` to the next or to the end. */
 
-import { equal } from '../crypto/constant-time.js';
+import { equal, isZero } from '../crypto/constant-time.js';
 import { bytesFromHex } from '../crypto/key-text.js';
 import { KEY_BYTES } from '../crypto/primitives.js';
 import { parseDecimal, parsePrefix } from '../packet/address.js';
@@ -59,6 +59,13 @@ export class UapiPeerSettings {
         return UAPI_OK;
       case 'allowed_ip':
         return this.#setAllowedIp(value);
+      // Two lines of our own, for peers that change their key without losing a session; `wg` writes neither.
+      case 'next_public_key':
+        return this.#setNextKey(value);
+      case 'promote_next_public_key':
+        if (value !== 'true') return UAPI_INVALID;
+        if (peer !== undefined) this.#device.promoteNextPublicKey(peer);
+        return UAPI_OK;
       case 'protocol_version':
         return value === '1' ? UAPI_OK : UAPI_INVALID;
       default:
@@ -97,6 +104,18 @@ export class UapiPeerSettings {
     if (this.#peer !== undefined) {
       this.#peer.endpointName = undefined;
       this.#peer.setEndpoint(endpoint.record, 0);
+    }
+    return UAPI_OK;
+  }
+
+  /** A second key that the peer is answered to under; all zeros: none. */
+  #setNextKey(value: string): number {
+    const key = bytesFromHex(value, KEY_BYTES);
+    if (key === undefined) return UAPI_INVALID;
+    try {
+      if (this.#peer !== undefined) this.#device.setNextPublicKey(this.#peer, isZero(key) ? undefined : key);
+    } catch {
+      return UAPI_INVALID;
     }
     return UAPI_OK;
   }
