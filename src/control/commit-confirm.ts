@@ -52,9 +52,10 @@ export interface CommitConfirmOptions {
   readonly report: (report: SettingsReport) => void;
 }
 
-const NONE: Stored = Object.freeze({
-  confirmed: Object.freeze({ revision: 0, settings: Object.freeze({}) }),
-});
+/** Made anew each time: XS does not write an object that lies in flash as JSON. */
+function none(): Stored {
+  return { confirmed: { revision: 0, settings: {} } };
+}
 
 export class CommitConfirm {
   readonly #options: CommitConfirmOptions;
@@ -66,7 +67,7 @@ export class CommitConfirm {
   /** Takes back a trial that a restart interrupted. Throws what the store throws. */
   constructor(options: CommitConfirmOptions) {
     this.#options = options;
-    this.#stored = (options.store.read(RECORD) as Stored | undefined) ?? NONE;
+    this.#stored = (options.store.read(RECORD) as Stored | undefined) ?? none();
     const { trial } = this.#stored;
     if (trial) this.#untold = this.#fail(trial.revision, 'the gateway restarted during the trial');
   }
