@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { check } from './commands/check.js';
 import { DEFAULT_NAME, doctor, enrol, leave, runEnrolled } from './commands/enrolled.js';
+import { explain as explainPeer } from './commands/explain.js';
 import { genkey, genpsk, pubkey } from './commands/keys.js';
 import { runInner } from './commands/run.js';
 import { status } from './commands/status.js';
@@ -99,6 +100,16 @@ function program(finish: (code: number) => void): Command {
       '\nExamples:\n  cloudbridge-gateway status\n  cloudbridge-gateway status wg0 --json',
     )
     .action(async (name: string | undefined, options) => finish(await status(name, options)));
+
+  root
+    .command('explain')
+    .description(
+      "tell why a peer's datagrams travel as they do: transports, scores, every decision with its reason",
+    )
+    .argument('<peer>', 'its public key, or the beginning of it')
+    .option('-i, --interface <name>', 'the gateway (otherwise whichever has such a peer)')
+    .option('--json', 'for programs')
+    .action(async (key: string, options) => finish(await explainPeer(key, options)));
 
   root
     .command('check')

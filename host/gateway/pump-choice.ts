@@ -25,8 +25,11 @@ export interface Tier {
 
 const NO_OFFLOAD = 'the TUN interface was opened without segmentation offload';
 
-/** The fastest tier that this host allows, or the one asked for as far as the host allows it. */
-export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log): Tier {
+/**
+ * The fastest tier that this host allows, or the one asked for as far as the host allows it. With `paths`, peers are
+ * reached in other ways than by UDP, too.
+ */
+export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log, paths = false): Tier {
   if (asked === 'portable') return portable('asked for');
   if (mode === 'minimal') return portable('there is no interface whose offloads could be used');
   let kernel: Kernel;
@@ -37,6 +40,7 @@ export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log): Tier 
     return portable(messageOf(error));
   }
   if (asked === 't0') return offload(kernel, 'asked for');
+  if (paths) return offload(kernel, 'the threads of t1 know nothing but UDP, and relays are configured');
   try {
     return native(prepareNative(kernel));
   } catch (error) {

@@ -1,6 +1,9 @@
 import { Gateway } from '../../src/gateway.js';
 import type { Clock, Log, PacketDevice, Resolver } from '../../src/ports.js';
+import { PathSocket } from '../../src/transport/path-socket.js';
+import type { Paths } from '../../src/transport/paths.js';
 import type { Device } from '../../src/wireguard/device.js';
+import { DATA_OVERHEAD_BYTES } from '../../src/wireguard/messages.js';
 import type { Peer } from '../../src/wireguard/peer.js';
 import { TunDevice } from './platform/tun-device.js';
 import type { Tunnel, UdpSockets } from './platform/tunnel.js';
@@ -36,6 +39,8 @@ export interface PumpOptions {
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly log: Log;
+  /** Of peers with several transports. */
+  readonly paths?: Paths | undefined;
   /** The tunnel device or the sockets are gone; the pump has stopped. */
   readonly onClosed: (reason: string) => void;
 }
@@ -50,7 +55,7 @@ export class PortablePump implements Pump {
   private readonly tun: TunDevice | undefined;
 
   constructor(options: PumpOptions, reason: string) {
-    const { device, tunnel, resolver, clock, log, onClosed } = options;
+    const { device, tunnel, resolver, clock, log, paths, onClosed } = options;
     this.reason = reason;
     this.socket = new UdpSocket(tunnel.sockets);
     this.tun = tunnel.tun === undefined ? undefined : new TunDevice(tunnel.tun.fd);
@@ -60,7 +65,10 @@ export class PortablePump implements Pump {
     this.gateway = new Gateway({
       device,
       tunnel: packets,
-      socket: this.socket,
+      socket: paths
+        ? new PathSocket(this.socket, paths, device.limits.packetSize + DATA_OVERHEAD_BYTES)
+        : this.socket,
+      ...(paths && { paths }),
       clock,
       timer: new NodeTimer(),
       resolver,

@@ -59,6 +59,7 @@ export function needsRestart(before: TunnelConfig | undefined, after: TunnelConf
       own.addresses.map((prefix) => [...prefix.address, prefix.prefixLength]),
       own.mtu,
       own.dnsServers.map((server) => [...server]),
+      own.reach === undefined,
       ...[own.dnsSearch, own.table, own.preUp, own.postUp, own.preDown, own.postDown],
     ]);
   return fixed(before) !== fixed(after);

@@ -27,6 +27,7 @@ import type { GatewayRequest } from './request.js';
 import { ipv4Only, NodeResolver } from './resolver.js';
 import { checkedConfig, forget, needsRestart, resolveEndpoints } from './running-config.js';
 import { type GatewayStatus, peerView } from './status.js';
+import { Reach } from './transport/reach.js';
 import { packetSize, tunnelSettings } from './tunnel-settings.js';
 import { GatewayUapiHost } from './uapi-host.js';
 import { refuseLive, UapiSocket } from './uapi-socket.js';
@@ -75,6 +76,8 @@ export class RunningGateway {
   /** What the device was last brought in line with. */
   private config: TunnelConfig | undefined;
   private endpoints: EndpointWatch | undefined;
+  /** Relays and the paths over them; undefined where only UDP is configured. */
+  private reach: Reach | undefined;
   private stopping: Promise<void> | undefined;
   private end!: (code: ExitCode) => void;
 
@@ -93,8 +96,8 @@ export class RunningGateway {
     const { interfaceName, uapiDirectory, configuration } = request;
     await refuseLive(uapiDirectory, interfaceName);
     const store = new FileStore(join(request.stateDirectory, interfaceName));
+    const { outside } = this.surroundings;
     if (request.enrolled) {
-      const { outside } = this.surroundings;
       this.managed = new ManagedTunnel(request.enrolled, store, this.primitives, this.clock, log, outside);
     }
     const config = this.managed
@@ -104,7 +107,14 @@ export class RunningGateway {
       ? await resolveEndpoints(config, this.resolver, log)
       : new Map<PeerConfig, Uint8Array>();
 
-    const tier = chooseTier(request.tier, this.surroundings.choice.mode, log);
+    this.reach = Reach.prepare(config, {
+      clock: this.clock,
+      log,
+      primitives: this.primitives,
+      interfaceName,
+      dial: outside && ((host, to) => outside.connect(host, to)),
+    });
+    const tier = chooseTier(request.tier, this.surroundings.choice.mode, log, this.reach !== undefined);
     const device = new Device({
       primitives: this.primitives,
       clock: this.clock,
@@ -128,6 +138,7 @@ export class RunningGateway {
       resolver: tunnel.sockets.v6 === undefined ? ipv4Only(tunnel.resolver) : tunnel.resolver,
       clock: this.clock,
       log,
+      paths: this.reach?.paths,
       onClosed: (reason) => this.leave(reason),
     });
     // PreDown hooks still have the tunnel; after them the pump goes before what it works on.
@@ -138,12 +149,13 @@ export class RunningGateway {
     if (config) await tunnel.configure();
     else await run('ip', ['link', 'set', 'dev', interfaceName, 'mtu', String(DEFAULT_MTU)]);
     device.mtu = tunnel.mtu;
+    if (config) this.reach?.apply(config, device);
+    this.reach?.start();
     await this.managed?.start(device, tunnel);
 
     this.host = new GatewayUapiHost(tunnel, this.pump, log, () => this.status());
     this.uapi = await UapiSocket.listen(uapiDirectory, interfaceName, device, this.host, log);
     this.uapi.onRemoved = () => this.leave('the control socket was removed');
-    const { outside } = this.surroundings;
     if (outside) outside.onGone = (reason) => this.leave(reason);
     this.endpoints = new EndpointWatch(device, this.pump, this.clock, log);
     this.endpoints.start();
@@ -165,15 +177,17 @@ export class RunningGateway {
       const { path } = request.configuration;
       const config = checkedConfig(readConfiguration(path), request, this.primitives, log);
       const resolved = await resolveEndpoints(config, this.resolver, log);
+      this.reach?.check(config);
       const port = config.interface.listenPort ?? 0;
       if (port !== 0 && port !== tunnel.sockets.port) await this.host?.rebind(port);
       if (config.interface.fwMark !== (this.config?.interface.fwMark ?? 0)) {
         await tunnel.setMark(config.interface.fwMark);
       }
       applyConfig(device, config, this.config, resolved);
+      this.reach?.apply(config, device);
       await tunnel.setRoutes(config.peers.flatMap((peer) => peer.allowedIps));
       if (needsRestart(this.config, config)) {
-        const reason = 'addresses, MTU, DNS, table and hooks take effect at the next start';
+        const reason = 'addresses, MTU, DNS, table, hooks and a first relay take effect at the next start';
         log.write('warn', 'reload-incomplete', { reason });
       }
       forget(this.config);
@@ -216,7 +230,7 @@ export class RunningGateway {
       underLoad: device.underLoad,
       configuration: request.configuration?.path ?? null,
       peers: Array.from(device.peers(), (peer) =>
-        peerView(peer, device, now, (one) => this.endpoints?.detail(one)),
+        peerView(peer, device, now, (one) => this.endpoints?.detail(one), this.reach?.paths.of(peer)),
       ),
       counters: { ...device.counters, ...pump.counters },
       control: this.managed?.status(),
@@ -263,6 +277,7 @@ export class RunningGateway {
   private async takeDown(): Promise<void> {
     this.endpoints?.stop();
     this.managed?.stop();
+    this.reach?.stop();
     this.uapi?.close();
     this.pump?.expectEnd();
     // The tunnel goes first where hooks may still want to use it; the pump then finds it gone.

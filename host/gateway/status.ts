@@ -1,4 +1,5 @@
 import * as portable from '../../src/gateway/status.js';
+import type { PeerPath } from '../../src/transport/path.js';
 import type { Device } from '../../src/wireguard/device.js';
 import type { Peer } from '../../src/wireguard/peer.js';
 import { zoneName } from './udp-addresses.js';
@@ -11,6 +12,7 @@ export function peerView(
   device: Device,
   now: number,
   detail: (peer: Peer) => string | undefined,
+  path?: PeerPath,
 ): portable.PeerView {
-  return portable.peerView(peer, device, now, detail, zoneName);
+  return portable.peerView(peer, device, now, detail, zoneName, path);
 }

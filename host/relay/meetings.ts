@@ -8,24 +8,27 @@ import type { Outlet, Tunnel } from './tunnel.js';
 
 export class Meetings {
   readonly #counters: RelayCounters;
-  /** By tenant, own name and name of the other. */
+  /** By tenant, own name, name of the other, and protocol. */
   readonly #waiting = new Map<string, Tunnel>();
 
   constructor(counters: RelayCounters) {
     this.#counters = counters;
   }
 
-  /** A gateway that comes again takes the place of its older tunnel, which ends. */
+  /** A gateway that comes again by the same protocol takes the place of its older tunnel, which ends. */
   join(tunnel: Tunnel, other: string): Outlet {
     const { tenant, gateway } = tunnel.identity;
-    const own = key(tenant, gateway, other);
-    const theirs = key(tenant, other, gateway);
+    const kind = tunnel.protocol === 'websocket' ? 'websocket' : 'masque';
+    const own = key(tenant, gateway, other, kind);
+    // A gateway may hold one of each: the like of this one is asked for first.
+    const theirs = key(tenant, other, gateway, kind);
+    const otherwise = key(tenant, other, gateway, kind === 'masque' ? 'websocket' : 'masque');
     const before = this.#waiting.get(own);
     this.#waiting.set(own, tunnel);
     before?.end('the gateway has come again');
     return {
       send: (datagram) => {
-        const there = this.#waiting.get(theirs);
+        const there = this.#waiting.get(theirs) ?? this.#waiting.get(otherwise);
         if (there) there.inward(datagram);
         else this.#counters.droppedAbsent++;
       },

@@ -1,5 +1,5 @@
-import { controlLines } from './control-status.js';
 import type { PathView } from '../transport/path-view.js';
+import { controlLines } from './control-status.js';
 import type { GatewayStatus, PeerView } from './status.js';
 
 const COLUMNS: readonly string[] = Object.freeze([

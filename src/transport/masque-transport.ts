@@ -8,18 +8,25 @@ export class MasqueTransport extends StreamTransport {
   readonly kind = 'masque';
   /** Capsule type, two bytes of length, context. */
   readonly overhead = 4;
-  readonly #target: RelayTarget;
+  readonly #target: () => RelayTarget | undefined;
   #reader: CapsuleReader | undefined;
 
-  constructor(access: RelayAccess, target: RelayTarget, limits: Partial<StreamLimits> = {}) {
+  /** `target` is asked at each opening. */
+  constructor(
+    access: RelayAccess,
+    target: () => RelayTarget | undefined,
+    limits: Partial<StreamLimits> = {},
+  ) {
     super(`masque ${access.relay.authority}`, access, { ...STREAM_LIMITS, ...limits });
     this.#target = target;
   }
 
-  protected request(): string[] {
+  protected request(): string[] | undefined {
+    const target = this.#target();
+    if (!target) return undefined;
     const { path, authority } = this.access.relay;
     return [
-      `GET ${udpTargetPath(path.replace(/\/$/, ''), this.#target)} HTTP/1.1`,
+      `GET ${udpTargetPath(path.replace(/\/$/, ''), target)} HTTP/1.1`,
       `Host: ${authority}`,
       'Connection: Upgrade',
       'Upgrade: connect-udp',

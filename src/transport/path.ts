@@ -110,7 +110,7 @@ export class PeerPath implements Roaming {
   /** The last initiation: sent again through each transport that opens before it is answered. */
   readonly #initiation = new Uint8Array(INITIATION_BYTES);
   #hasInitiation = false;
-  #due = -Infinity;
+  #due = Infinity;
 
   constructor(setup: PathSetup, network: string) {
     this.#setup = setup;

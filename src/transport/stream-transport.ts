@@ -135,8 +135,11 @@ export abstract class StreamTransport implements Transport {
 
   // ---- of each protocol ----
 
-  /** The request that asks the relay to switch, without the token's header and the empty line. */
-  protected abstract request(): string[];
+  /**
+   * The request that asks the relay to switch, without the token's header and the empty line; undefined while nobody
+   * knows where the relay is to forward to.
+   */
+  protected abstract request(): string[] | undefined;
   /** Undefined when these headers of a 101 mean that it did. */
   protected abstract fault(headers: ReadonlyMap<string, string>): string | undefined;
   /** The other protocol begins. */
@@ -192,8 +195,13 @@ export abstract class StreamTransport implements Transport {
       this.#fail('no-token', 'the token is gone');
       return;
     }
+    const request = this.request();
+    if (!request) {
+      this.#fail('no-endpoint', 'there is no address that the relay could forward to');
+      return;
+    }
     this.#enter('negotiating');
-    this.#ask([...this.request(), `Authorization: Bearer ${token}`]);
+    this.#ask([...request, `Authorization: Bearer ${token}`]);
   }
 
   #ask(lines: readonly string[]): void {

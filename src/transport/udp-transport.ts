@@ -36,6 +36,11 @@ export class UdpTransport implements Transport {
     return this.state === 'open' ? this.#current : undefined;
   }
 
+  /** Where the peer was said to be: an endpoint record, or undefined. */
+  get configured(): Uint8Array | undefined {
+    return endpointFamily(this.#configured, 0) === FAMILY_NONE ? undefined : this.#configured;
+  }
+
   /** The owner, or a look-up, said where the peer is. */
   configure(endpoints: Uint8Array, at: number): void {
     copyEndpoint(this.#configured, 0, endpoints, at);

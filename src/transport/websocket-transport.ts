@@ -12,24 +12,31 @@ export class WebSocketTransport extends StreamTransport {
   readonly kind = 'websocket';
   /** Two bytes, two of length, four of mask. */
   readonly overhead = 8;
-  readonly #target: RelayTarget;
+  readonly #target: () => RelayTarget | undefined;
   readonly #masks = new Uint8Array(MASKS);
   #maskAt = MASKS;
   #key = '';
   #reader: DatagramFrameReader | undefined;
 
-  constructor(access: RelayAccess, target: RelayTarget, limits: Partial<StreamLimits> = {}) {
+  /** `target` is asked at each opening. */
+  constructor(
+    access: RelayAccess,
+    target: () => RelayTarget | undefined,
+    limits: Partial<StreamLimits> = {},
+  ) {
     super(`websocket ${access.relay.authority}`, access, { ...STREAM_LIMITS, ...limits });
     this.#target = target;
   }
 
-  protected request(): string[] {
+  protected request(): string[] | undefined {
+    const target = this.#target();
+    if (!target) return undefined;
     const { path, authority } = this.access.relay;
     const nonce = new Uint8Array(NONCE_BYTES);
     this.access.primitives.random(nonce);
     this.#key = base64(nonce);
     return [
-      `GET ${udpTargetPath(path.replace(/\/$/, ''), this.#target)} HTTP/1.1`,
+      `GET ${udpTargetPath(path.replace(/\/$/, ''), target)} HTTP/1.1`,
       `Host: ${authority}`,
       'Connection: Upgrade',
       'Upgrade: websocket',

@@ -143,7 +143,7 @@ export class RelayWorld {
   ): Promise<Client> {
     const access = this.access(await this.issuer.sign(gateway, tenant), proxy);
     const Kind = kind === 'masque' ? MasqueTransport : WebSocketTransport;
-    return new Client(new Kind(access, meetingTarget(other)));
+    return new Client(new Kind(access, () => meetingTarget(other)));
   }
 }
 

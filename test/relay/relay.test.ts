@@ -72,7 +72,7 @@ describe('gateways of one tenant', () => {
 
   it('take the place of their own older tunnel', async () => {
     const [one, two] = await pair('masque', 'masque');
-    const again = await world.client('websocket', 'two', 'one');
+    const again = await world.client('masque', 'two', 'one');
     clients.push(again);
     await again.is('open');
     await two.is('failed');
@@ -91,7 +91,7 @@ describe('the door', () => {
     ['one without a signature', async () => 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJvbmUifQ.', 'unauthorized'],
   ])('stays shut for %s', async (_, token, reason) => {
     const before = world.relay.counters.tunnelsOpened;
-    const client = new Client(new MasqueTransport(world.access(await token()), meetingTarget('two')));
+    const client = new Client(new MasqueTransport(world.access(await token()), () => meetingTarget('two')));
     await client.is('failed');
     expect(client.transport.reason).toBe(reason);
     expect(world.relay.counters.tunnelsOpened).toBe(before);
@@ -99,7 +99,7 @@ describe('the door', () => {
 
   it('a token that expires ends its tunnel', async () => {
     const token = await world.issuer.sign('one', 'acme', 2);
-    const client = new Client(new MasqueTransport(world.access(token), meetingTarget('two')));
+    const client = new Client(new MasqueTransport(world.access(token), () => meetingTarget('two')));
     clients.push(client);
     await client.is('failed');
     expect(client.states).toContain('ready');
@@ -111,7 +111,7 @@ describe('the door', () => {
     const token = await world.issuer.sign('one', 'acme');
     const before = world.relay.counters.refusedToken + world.relay.counters.tunnelsOpened;
     const client = new Client(
-      new MasqueTransport(world.access(token, undefined, other), meetingTarget('two')),
+      new MasqueTransport(world.access(token, undefined, other), () => meetingTarget('two')),
     );
     await client.is('failed');
     expect(client.transport.reason).toBe('certificate');

@@ -2,8 +2,15 @@
 
 import type { Socket } from 'node:dgram';
 import type { Batch } from '../../../src/packet/batch.js';
-import { ENDPOINT_BYTES, endpointFamily, endpointPort, FAMILY_IPV6 } from '../../../src/packet/endpoint.js';
+import {
+  ENDPOINT_BYTES,
+  endpointFamily,
+  endpointPort,
+  FAMILY_IPV6,
+  FAMILY_VIRTUAL,
+} from '../../../src/packet/endpoint.js';
 import type { DatagramSocket, Log } from '../../../src/ports.js';
+import type { Paths } from '../../../src/transport/paths.js';
 import { DATA_OVERHEAD_BYTES } from '../../../src/wireguard/messages.js';
 import { systemCode } from '../errors.js';
 import type { UdpSockets } from '../platform/tunnel.js';
@@ -33,6 +40,8 @@ export class DatagramPort implements DatagramSocket, RunPort {
   /** Gets every received buffer: one datagram, or several of one length and a shorter last one. */
   onMessage: OnDatagram | undefined;
   lastFailure: SendFailure | undefined;
+  /** Takes what is addressed to no plain UDP address. */
+  paths: Paths | undefined;
   /** What was refused, for the owner. */
   reason: string | undefined;
   #sockets: UdpSockets;
@@ -118,7 +127,15 @@ export class DatagramPort implements DatagramSocket, RunPort {
     endpoints: Uint8Array,
     endpointAt: number,
   ): void {
-    const v6 = endpointFamily(endpoints, endpointAt) === FAMILY_IPV6;
+    const family = endpointFamily(endpoints, endpointAt);
+    if (family === FAMILY_VIRTUAL && this.paths) {
+      for (let done = 0; done < length; done += stride) {
+        this.paths.send(bytes, at + done, Math.min(stride, length - done), endpoints, endpointAt);
+      }
+      this.paths.flush();
+      return;
+    }
+    const v6 = family === FAMILY_IPV6;
     const socket = v6 ? this.#sockets.v6 : this.#sockets.v4;
     const address = this.#addresses.text(endpoints, endpointAt);
     if (socket === undefined || address === undefined || this.#closed) {

@@ -7,6 +7,7 @@
 import { Gateway } from '../../../src/gateway.js';
 import { ENDPOINT_BYTES } from '../../../src/packet/endpoint.js';
 import type { PacketDevice } from '../../../src/ports.js';
+import type { Paths } from '../../../src/transport/paths.js';
 import type { Device } from '../../../src/wireguard/device.js';
 import type { Peer } from '../../../src/wireguard/peer.js';
 import type { UdpSockets } from '../platform/tunnel.js';
@@ -64,7 +65,7 @@ export class OffloadPump implements Pump {
 
   /** Throws when the tunnel has no descriptor with offloads; the portable pump then serves. */
   constructor(options: OffloadPumpOptions) {
-    const { device, tunnel, resolver, clock, log, onClosed, kernel, why } = options;
+    const { device, tunnel, resolver, clock, log, paths, onClosed, kernel, why } = options;
     const { tun } = tunnel;
     if (tun === undefined || !tun.offload) throw new Error('the tunnel device has no segmentation offload');
     this.#why = why;
@@ -90,8 +91,10 @@ export class OffloadPump implements Pump {
       timer: new NodeTimer(),
       resolver,
       log,
+      ...(paths && { paths }),
       onClosed,
     });
+    if (paths) this.#carry(paths);
   }
 
   get reason(): string {
@@ -143,6 +146,25 @@ export class OffloadPump implements Pump {
     this.#port.onMessage = undefined;
     this.#port.close();
     return this.#reader.stop();
+  }
+
+  /** Peers with several transports: what is addressed to their paths, and what comes through these. */
+  #carry(paths: Paths): void {
+    this.#port.paths = paths;
+    paths.sendUdp = (bytes, offset, length, endpoints, at) => {
+      // Node may keep the bytes after they were lent.
+      this.#port.sendRun(
+        Buffer.from(bytes.subarray(offset, offset + length)),
+        0,
+        length,
+        length,
+        endpoints,
+        at,
+      );
+    };
+    paths.deliver = (bytes, offset, length, record) => {
+      this.#receiver.buffer(bytes.subarray(offset, offset + length), record);
+    };
   }
 
   #frame(at: number, length: number): void {
