@@ -90,11 +90,12 @@ export class Notes {
       peer.noteSent(keypair, datagrams, bytes, packets);
       return;
     }
+    const greatest = (this.#kernel.slotAddress(pair.slot) + this.#kernel.constant('SLOT_GREATEST')) >> 2;
+    const { words } = this.#kernel;
+    keypair.heard += datagrams;
+    keypair.heardUpTo = (words[greatest + 1] >>> 0) * 0x1_0000_0000 + (words[greatest] >>> 0);
     this.#readSource(pair.slot);
     peer.noteReceived(keypair, this.#source, 0, datagrams, bytes, packets);
-    // The pair is proven: the first message need not be told at once any more.
-    const waits = (this.#kernel.slotAddress(pair.slot) + this.#kernel.constant('SLOT_WAITS')) >> 2;
-    this.#kernel.words[waits] = 0;
   }
 
   /** The endpoint record of the last message under the slot. */

@@ -98,6 +98,9 @@ export interface KernelFunctions {
   peerTurn(peer: number): number;
   healPeer(peer: number): void;
   takeSlotCounters(slot: number, count: number): number;
+  findSlot(index: number): number;
+  peerAt(peer: number): number;
+  route(address: number, version: number): number;
 }
 
 /** Places and sizes that `assembly/` exports, each as a global of its name. */
@@ -154,6 +157,7 @@ export type KernelConstant =
   | 'SENT_LIST'
   | 'SLOT_BYTES'
   | 'SLOT_COUNTER'
+  | 'SLOT_GREATEST'
   | 'SLOT_IN_USE'
   | 'SLOT_LIVE'
   | 'SLOT_LOCAL_INDEX'
