@@ -27,7 +27,7 @@ function names(text: string): string[] {
 }
 
 /** True when no packet was treated differently. */
-function compare(name: string, { packets, seed }: Options): boolean {
+async function compare(name: string, { packets, seed }: Options): Promise<boolean> {
   const tier = TIERS[name]();
   const total = { packets: 0, cut: 0, delivered: 0, frames: 0, refused: 0 };
   const began = performance.now();
@@ -43,6 +43,8 @@ function compare(name: string, { packets, seed }: Options): boolean {
       );
       return false;
     }
+    // What a tier puts off to the next turn of the event loop holds on to the case.
+    await new Promise(setImmediate);
     for (const key of Object.keys(total) as (keyof CaseCounts)[]) total[key] += counts[key];
     if (performance.now() - told < EVERY) continue;
     told = performance.now();
@@ -68,9 +70,8 @@ await new Command('differential:tiers')
     randomInt(2 ** 31),
   )
   .option('--tier <names>', `one or more of ${Object.keys(TIERS).join(', ')}`, names, Object.keys(TIERS))
-  .action((options: Options) => {
+  .action(async (options: Options) => {
     console.log(`from seed ${options.seed}`);
-    const equal = options.tier.map((name) => compare(name, options));
-    if (equal.includes(false)) process.exitCode = 1;
+    for (const name of options.tier) if (!(await compare(name, options))) process.exitCode = 1;
   })
   .parseAsync();
