@@ -149,7 +149,8 @@ export class ControlTunnel {
     const args = [program, 'up', file, '--name', this.#name, '--mode', 'rootless', '--expose', expose];
     const child = spawn(process.execPath, [...args, '--state-dir', folder, '--log-format', 'json'], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, LOG_LEVEL: 'warn' },
+      // The broker's password is nothing to it.
+      env: { ...process.env, MQTT_URL: undefined, LOG_LEVEL: 'warn' },
     });
     this.#child = child;
     let said = '';

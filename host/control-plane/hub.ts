@@ -12,6 +12,7 @@ import { Addresses } from './addresses.js';
 import type { ControlTunnel } from './control-tunnel.js';
 import type { Database } from './database.js';
 import { Endpoints } from './endpoints.js';
+import type { ExternalBroker } from './external-broker.js';
 import { CLOSE, type GatewaySession, type SessionHandler } from './gateway-session.js';
 import type { GatewayRow } from './gateways.js';
 import { Holds } from './holds.js';
@@ -32,6 +33,8 @@ export class Hub implements SessionHandler {
   readonly endpoints: Endpoints;
   /** The control plane as a peer of every gateway's tunnel, where it is one. */
   tunnel: ControlTunnel | undefined;
+  /** A broker that is not ours, and has to be told who may come. */
+  broker: ExternalBroker | undefined;
   readonly #database: Database;
   readonly #tokens: Tokens;
   readonly #options: ControlOptions;

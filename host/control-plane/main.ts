@@ -1,40 +1,19 @@
 #!/usr/bin/env node
-import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
-import { parseEndpoint } from '../../src/packet/endpoint-text.js';
-import { type LogFormat, openLog } from '../gateway/log.js';
 import { packageVersion } from '../gateway/version.js';
-import { defaultControlDirectory, ensureAdminToken, readAdminFile, writeAdminFile } from './admin-file.js';
-import { openDatabase } from './database.js';
+import { defaultControlDirectory, readAdminFile } from './admin-file.js';
 import { parseDuration } from './duration.js';
-import type { ControlOptions } from './options.js';
-import { ControlServer } from './server.js';
+import { type ServeOptions, serve } from './serve.js';
 
 const EXAMPLES = `
 Examples:
   cloudbridge-control serve
   cloudbridge-control serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --url https://control.example
+  cloudbridge-control serve --mqtt-listen 127.0.0.1:1883 --tunnel-listen 51820
+  MQTT_URL=mqtts://control:password@broker.example cloudbridge-control serve
   cloudbridge-control claim create --tenant acme --uses 10 --expires 7d
   cloudbridge-control gateways list --tenant acme --json`;
-
-interface ServeOptions {
-  listen: { host: string; port: number };
-  url?: string;
-  tlsCert?: string;
-  tlsKey?: string;
-  behindProxy?: boolean;
-  mqttListen?: { host: string; port: number };
-  mqttUrl?: string;
-  tunnelListen?: number;
-  tunnelEndpoint?: string;
-  rotateEvery: number;
-  heartbeat: number;
-  addressOverlap: number;
-  logFormat?: LogFormat;
-}
 
 function program(): Command {
   const root = new Command('cloudbridge-control')
@@ -129,52 +108,6 @@ function program(): Command {
   return root;
 }
 
-async function serve(directory: string, options: ServeOptions): Promise<void> {
-  const { host, port } = options.listen;
-  const { tlsCert, tlsKey } = options;
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new Error('--tls-cert and --tls-key belong together');
-  }
-  for (const one of [options.listen, options.mqttListen]) {
-    if (tlsCert === undefined && one && !isLoopbackAddress(one.host) && !options.behindProxy) {
-      throw new Error('beyond loopback it needs --tls-cert and --tls-key, or --behind-proxy');
-    }
-  }
-  const log = openLog(options.logFormat ?? (process.stderr.isTTY ? 'human' : 'json'), 'info');
-  const database = await openDatabase(directory);
-  const adminToken = ensureAdminToken(directory);
-  const { rotateEvery: keyLife, heartbeat, addressOverlap } = options;
-  const limits: Partial<ControlOptions> = { keyLife, heartbeat, addressOverlap };
-  const server = await ControlServer.start({
-    database,
-    log,
-    adminToken,
-    host,
-    port,
-    publicUrl: options.url?.replace(/\/+$/, ''),
-    tls:
-      tlsCert && tlsKey
-        ? { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') }
-        : undefined,
-    mqtt: options.mqttListen && { ...options.mqttListen, url: options.mqttUrl },
-    tunnel: tunnelOptions(directory, options),
-    options: limits,
-  });
-  const shown = host.includes(':') ? `[${host}]` : host;
-  const scheme = tlsCert === undefined ? 'http' : 'https';
-  writeAdminFile(directory, { url: options.url ?? `${scheme}://${shown}:${server.port}`, token: adminToken });
-  log.write('info', 'serving', { url: server.url, port: server.port });
-  const stop = (signal: NodeJS.Signals): void => {
-    log.write('info', 'leaving', { reason: signal });
-    void server
-      .stop()
-      .then(() => database.close())
-      .then(() => process.exit(0));
-  };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-}
-
 async function call(
   directory: string,
   method: string,
@@ -238,27 +171,11 @@ function gatewayTable(gateways: readonly GatewayLine[]): string {
     .join('\n');
 }
 
-/** The gateway program is built beside this one. */
-function tunnelOptions(directory: string, { tunnelListen: port, tunnelEndpoint, url, listen }: ServeOptions) {
-  if (port === undefined) return undefined;
-  const program = fileURLToPath(new URL('cloudbridge-gateway.js', import.meta.url));
-  if (!existsSync(program)) throw new Error(`--tunnel-listen needs ${program}; run node build.mjs`);
-  const host =
-    url === undefined ? (isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host) : new URL(url).hostname;
-  const endpoint = tunnelEndpoint ?? `${host}:${port}`;
-  if (parseEndpoint(endpoint).kind === 'error') throw new Error('--tunnel-endpoint is written name:port');
-  return { port, endpoint, folder: join(directory, 'tunnel'), program };
-}
-
 function readPort(value: string): number {
   const port = Number(value);
   if (!/^[0-9]{1,5}$/.test(value) || port < 1 || port > 65_535)
     throw new InvalidArgumentError('write 51820.');
   return port;
-}
-
-function isLoopbackAddress(host: string): boolean {
-  return host === '::1' || host.startsWith('127.');
 }
 
 function readListen(value: string): { host: string; port: number } {

@@ -5,7 +5,6 @@
 
 import type { LinkKind } from '../../src/control/link.js';
 import { LARGEST_MESSAGE_BYTES } from '../../src/control/messages.js';
-import type { RecordValue } from '../../src/control/shape.js';
 import { audit } from './audit.js';
 import { createClaim, redeemClaim, validateClaim } from './claims.js';
 import { addClient } from './clients.js';
@@ -15,6 +14,7 @@ import type { HttpSessions } from './http-sessions.js';
 import type { Hub } from './hub.js';
 import type { LoginDesk } from './login.js';
 import { Refusal } from './refusal.js';
+import { deviceInfo, record, tagList, text } from './request-body.js';
 import type { TokenClaims, Tokens } from './tokens.js';
 
 export interface Request {
@@ -137,9 +137,17 @@ export function controlRoutes(parts: RouteParts): ControlRoute[] {
       };
     }),
     open('POST', '/api/v1/login/challenge', ({ body }) => login.challenge(text(body, 'gateway', 64))),
-    open('POST', '/api/v1/login', ({ body }) =>
-      login.login(text(body, 'gateway', 64), text(body, 'ticket', 4096), text(body, 'proof', 64)),
-    ),
+    open('POST', '/api/v1/login', async ({ body, remoteAddress = '' }) => {
+      const [gateway, ticket, proof] = [
+        text(body, 'gateway', 64),
+        text(body, 'ticket', 4096),
+        text(body, 'proof', 64),
+      ];
+      const answer = await login.login(gateway, ticket, proof);
+      if (hub.broker)
+        await hub.broker.admit((await tokens.verify(answer.token))!, answer.token, remoteAddress);
+      return answer;
+    }),
     {
       method: 'POST',
       path: '/api/v1/leave',
@@ -269,38 +277,4 @@ function gatewayView(row: GatewayRow, hub: Hub): Record<string, unknown> {
     settings: row.settings,
     facts: session?.facts ?? null,
   };
-}
-
-function text(body: Readonly<Record<string, unknown>>, name: string, most = 512): string {
-  const value = body[name];
-  if (typeof value !== 'string' || value === '' || value.length > most) {
-    throw new Refusal(400, 'bad_request', `${name} is text of 1 to ${most} characters`);
-  }
-  return value;
-}
-
-function record(body: Readonly<Record<string, unknown>>, name: string): RecordValue {
-  const value = body[name];
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Refusal(400, 'bad_request', `${name} is an object`);
-  }
-  return value as RecordValue;
-}
-
-function tagList(value: unknown): string[] {
-  if (value === undefined) return [];
-  const good =
-    Array.isArray(value) && value.length <= 16 && value.every((tag) => /^[\w.:-]{1,64}$/.test(String(tag)));
-  if (!good) throw new Refusal(400, 'bad_tags', 'tags are at most 16 words');
-  return value as string[];
-}
-
-/** What a device says about itself: shown, never believed. */
-function deviceInfo(value: unknown): Record<string, string> {
-  const info: Record<string, string> = {};
-  for (const name of ['hostname', 'os', 'arch', 'version']) {
-    const said = (value as Record<string, unknown> | undefined)?.[name];
-    if (typeof said === 'string') info[name] = said.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);
-  }
-  return info;
 }

@@ -8,6 +8,7 @@ import { NodePrimitives } from '../gateway/crypto.js';
 import { ControlTunnel, type ControlTunnelOptions } from './control-tunnel.js';
 import type { Database } from './database.js';
 import { Door } from './door.js';
+import { ExternalBroker, type ExternalBrokerOptions } from './external-broker.js';
 import { application } from './http-application.js';
 import { HttpSessions } from './http-sessions.js';
 import { Hub } from './hub.js';
@@ -35,6 +36,8 @@ export interface ServerOptions {
   readonly mqtt?:
     | { readonly host: string; readonly port: number; readonly url?: string | undefined }
     | undefined;
+  /** A broker that is not ours, and `url` as gateways reach it. */
+  readonly externalMqtt?: (ExternalBrokerOptions & { readonly gatewayUrl: string }) | undefined;
   /** Control inside the tunnel: UDP port, where gateways reach it, a folder, the program `cloudbridge-gateway`. */
   readonly tunnel?: Omit<ControlTunnelOptions, 'target'> | undefined;
   readonly options?: Partial<ControlOptions>;
@@ -52,7 +55,7 @@ export class ControlServer {
   readonly routes: readonly ControlRoute[];
   readonly #servers: readonly Server[];
   readonly #sockets: WebSocketSessions;
-  readonly #broker: MqttBroker | undefined;
+  readonly #brokers: readonly { stop(): Promise<void> }[];
   readonly #log: Log;
   readonly #rotationCheck: NodeJS.Timeout;
 
@@ -70,7 +73,9 @@ export class ControlServer {
     const { packetsPerSecond } = options;
     const broker =
       given.mqtt && (await MqttBroker.start({ ...given.mqtt, tls, packetsPerSecond }, door, log));
-    const endpoints = endpointsOf(publicUrl, broker && (given.mqtt?.url ?? mqttUrl(publicUrl, broker.port)));
+    const external = given.externalMqtt && (await ExternalBroker.connect(given.externalMqtt, door, log));
+    const own = broker && (given.mqtt?.url ?? mqttUrl(publicUrl, broker.port));
+    const endpoints = endpointsOf(publicUrl, given.externalMqtt?.gatewayUrl ?? own);
     const http = new HttpSessions(door);
     const routes = controlRoutes({ database, tokens, login, hub, http, endpoints, publicUrl });
     const sockets = new WebSocketSessions(door);
@@ -91,8 +96,10 @@ export class ControlServer {
       serve(inner, true);
       hub.tunnel = await ControlTunnel.start({ ...given.tunnel, target }, database, log);
     }
+    hub.broker = external;
+    const brokers = [broker, external].filter((one) => one !== undefined);
     const servers = inner ? [server, inner] : [server];
-    return new ControlServer(publicUrl, port, hub, routes, servers, sockets, broker, log);
+    return new ControlServer(publicUrl, port, hub, routes, servers, sockets, brokers, log);
   }
 
   private constructor(
@@ -102,7 +109,7 @@ export class ControlServer {
     routes: readonly ControlRoute[],
     servers: readonly Server[],
     sockets: WebSocketSessions,
-    broker: MqttBroker | undefined,
+    brokers: readonly { stop(): Promise<void> }[],
     log: Log,
   ) {
     this.#log = log;
@@ -112,7 +119,7 @@ export class ControlServer {
     this.routes = routes;
     this.#servers = servers;
     this.#sockets = sockets;
-    this.#broker = broker;
+    this.#brokers = brokers;
     this.#rotationCheck = setInterval(() => void this.#rotate(), ROTATION_CHECK).unref();
   }
 
@@ -121,8 +128,8 @@ export class ControlServer {
     this.hub.closeAll(reason);
     this.#sockets.stop();
     // Those who are told to come back hear it first.
-    await new Promise((resolve) => setTimeout(resolve, this.#broker ? FAREWELL : 0));
-    await this.#broker?.stop();
+    await new Promise((resolve) => setTimeout(resolve, this.#brokers.length > 0 ? FAREWELL : 0));
+    await Promise.all(this.#brokers.map((broker) => broker.stop()));
     await Promise.all(this.#servers.map(closed));
     await this.hub.tunnel?.stop();
   }
