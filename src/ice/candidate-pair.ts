@@ -30,6 +30,8 @@ export class CandidatePair {
   transaction: StunTransaction | undefined;
   /** Monotonic ms of the last authenticated answer. */
   lastAnswer = Number.NEGATIVE_INFINITY;
+  /** Monotonic ms of the peer's last authenticated request by this pair. */
+  lastHeard = Number.NEGATIVE_INFINITY;
   /** ms of the last round trip without retransmission. */
   roundTrip: number | undefined;
   /** Monotonic ms when the next consent request is due. */

@@ -30,6 +30,8 @@ export interface GathererHandlers {
   /** A new candidate. */
   candidate(candidate: LocalCandidate, now: number): void;
   gathered(now: number): void;
+  /** Whether any agent still makes use of mappings that no traffic keeps. */
+  searching(): boolean;
   /** A base and its candidates are gone. */
   gone(base: number, now: number): void;
   /** A datagram came through the relay that is this base. */
@@ -256,6 +258,7 @@ export class Gatherer {
     this.#bindings.push(
       new StunBinding(digests, transactions, server, limits.refresh, {
         send: (to, bytes, offset, length) => this.#handlers.send(to, bytes, offset, length),
+        wanted: () => this.#handlers.searching(),
         changed: (binding, now) => {
           if (endpointFamily(binding.mapped, 0) !== FAMILY_NONE)
             this.#reflexive(binding.mapped, binding.server, now);
@@ -387,6 +390,8 @@ export class Gatherer {
   #askAgain(family: number, now: number): void {
     if (!this.#running) return;
     this.#toldGathered = false;
+    const base = this.socketBase(family);
+    this.#dropCandidates((candidate) => candidate.type === 'srflx' && candidate.base === base);
     for (const binding of this.#bindings) {
       if (endpointFamily(binding.server, 0) !== family) continue;
       binding.stop();

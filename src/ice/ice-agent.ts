@@ -38,6 +38,8 @@ const NOMINATION = 2;
 const CONSENT = 3;
 
 export interface IceHandlers {
+  /** `local` is new and is to be signaled, before the candidates that follow. */
+  described(agent: IceAgent): void;
   /** A candidate to signal to the peer. */
   candidate(candidate: LocalCandidate, agent: IceAgent): void;
   /** No further candidate will come for now: "end of candidates" (RFC 8838 section 13). */
@@ -103,6 +105,9 @@ export class IceAgent implements TransactionOwner, Scheduled {
   #lastCheckAt = Number.NEGATIVE_INFINITY;
   #firstValidAt = Number.POSITIVE_INFINITY;
   #failAt = Number.POSITIVE_INFINITY;
+  /** Monotonic ms when data was last sent, and since when without a pause. */
+  #activeAt = Number.NEGATIVE_INFINITY;
+  #activeSince = Number.NEGATIVE_INFINITY;
 
   constructor(options: IceAgentOptions) {
     this.#options = options;
@@ -230,7 +235,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
 
   /**
    * New credentials and checks from the start (RFC 8445 section 9); the pair in use stays in use until another works.
-   * What `local` says afterwards, and all candidates, have to be signaled again.
+   * `described` and `candidate` say what has to be signaled again.
    */
   restart(now: number): void {
     if (this.#state === 'stopped') return;
@@ -251,6 +256,17 @@ export class IceAgent implements TransactionOwner, Scheduled {
     this.#bases.renamed(this);
     this.#enter('waiting', 'awaiting-peer-credentials', now);
     this.#announce();
+    this.#schedule();
+  }
+
+  /** Data is being sent: consent has to be fresh (RFC 7675). To be called with each batch, or at least each second. */
+  active(now: number): void {
+    const { consentInterval } = this.limits;
+    const idle = now - this.#activeAt >= 2 * consentInterval;
+    this.#activeAt = now;
+    if (!idle || this.#selected === undefined) return;
+    this.#activeSince = now;
+    this.#selected.consentAt = Math.min(this.#selected.consentAt, now);
     this.#schedule();
   }
 
@@ -408,8 +424,12 @@ export class IceAgent implements TransactionOwner, Scheduled {
   expired(transaction: StunTransaction, now: number): void {
     const pair = transaction.subject as CandidatePair;
     if (pair.transaction === transaction) pair.transaction = undefined;
-    // A check that was replaced by a triggered one (RFC 8445 section 7.3.1.4) and consent have their own ends.
-    if (transaction.kind === CONSENT || !transaction.retransmit) return;
+    // Consent has an end of its own, a check that was replaced by a triggered one (RFC 8445 section 7.3.1.4) none.
+    if (transaction.kind === CONSENT) return;
+    if (!transaction.retransmit) {
+      if (pair.transaction === undefined && pair.state === 'in-progress') this.#fail(pair, now);
+      return;
+    }
     this.#fail(pair, now);
     if (pair === this.#selected) this.#fallBack('consent-expired', now);
     this.#wake(now);
@@ -437,6 +457,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
   }
 
   #announce(): void {
+    this.#handlers.described(this);
     for (const candidate of this.#bases.candidates) this.#handlers.candidate(candidate, this);
     if (this.#bases.gathered) this.#handlers.gathered(this);
   }
@@ -468,6 +489,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
     }
     const pair = this.#list.find(baseId, from, fromAt) ?? this.#learn(baseId, from, fromAt, priority, now);
     if (pair === undefined) return;
+    pair.lastHeard = now;
     if (pair.valid) {
       if (nominate) this.#nominated(pair, now);
       return;
@@ -547,7 +569,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
     if (pair.state === 'failed' && kind === CONSENT) pair.consentAt = now;
     pair.state = 'succeeded';
     if (this.#firstValidAt === Number.POSITIVE_INFINITY) this.#firstValidAt = now;
-    if (pair.consentAt === Number.POSITIVE_INFINITY) pair.consentAt = now + this.#jittered(pair);
+    if (pair.consentAt === Number.POSITIVE_INFINITY) pair.consentAt = now + this.#jittered(pair, now);
     this.#list.unfreeze(pair);
     if (kind === NOMINATION || (pair.nominateOnSuccess && !this.#controlling)) this.#nominated(pair, now);
     else this.#choose(now);
@@ -560,6 +582,8 @@ export class IceAgent implements TransactionOwner, Scheduled {
     pair.useCandidate = pair.nominateOnSuccess = false;
     for (const other of [...this.#list.pairs]) {
       if (other.valid || other.state === 'failed') continue;
+      // Our own choice: a relayed pair is still tried, to stand by.
+      if (other.relayed && !pair.relayed && this.limits.standbyPairs > 0) continue;
       if (other.transaction !== undefined) other.transaction.retransmit = false;
       if (other.state !== 'in-progress') {
         this.#bases.release(other.local.base, other.remote.endpoint);
@@ -591,7 +615,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
     }
     if (pair !== undefined) {
       this.#bases.permit(pair.local.base, pair.remote.endpoint, true, now);
-      pair.consentAt = Math.min(pair.consentAt, now + this.#jittered(pair));
+      pair.consentAt = Math.min(pair.consentAt, now + this.#jittered(pair, now));
     }
     this.#handlers.selected(pair, this, now);
   }
@@ -658,19 +682,36 @@ export class IceAgent implements TransactionOwner, Scheduled {
 
   // ---- inside: consent ----
 
-  #jittered(pair: CandidatePair): number {
-    const { consentInterval, standbyInterval } = this.limits;
+  #jittered(pair: CandidatePair, now: number): number {
+    const { consentInterval, idleInterval, standbyInterval } = this.limits;
     const random = new Uint8Array(1);
     this.#options.random(random);
-    const interval = pair === this.#selected ? consentInterval : standbyInterval || consentInterval;
+    let interval = this.#isActive(now) ? consentInterval : idleInterval;
+    if (pair !== this.#selected) interval = standbyInterval || consentInterval;
     // RFC 7675 section 5.1: 0.8 to 1.2 times.
     return interval * (0.8 + (0.4 * random[0]) / 255);
+  }
+
+  #isActive(now: number): boolean {
+    return now - this.#activeAt < 2 * this.limits.consentInterval;
+  }
+
+  /** Monotonic ms when the pair is dead unless it answers before. */
+  #deadAt(pair: CandidatePair, now: number): number {
+    const { consentTimeout, idleInterval, standbyInterval } = this.limits;
+    const lastSign = Math.max(pair.lastAnswer, pair.lastHeard);
+    if (pair !== this.#selected) return lastSign + Math.max(consentTimeout, 3 * standbyInterval);
+    if (!this.#isActive(now)) return lastSign + Math.max(consentTimeout, 3 * idleInterval);
+    // A pause without questions is not held against it.
+    return Math.max(pair.lastAnswer, this.#activeSince) + consentTimeout;
   }
 
   #consent(now: number): void {
     const selected = this.#selected;
     if (selected !== undefined && selected.generation !== this.#generation) this.#keep(selected, true, now);
-    let standby = this.limits.standbyInterval > 0 ? this.limits.standbyPairs : 0;
+    // The controlling side chooses what stands by; the other end keeps what it is asked on.
+    const keeps = this.#controlling && this.limits.standbyInterval > 0;
+    let standby = keeps ? this.limits.standbyPairs : 0;
     for (const pair of [...this.#list.pairs]) {
       if (!pair.valid) continue;
       const kept = pair === selected || this.#state !== 'completed' || standby-- > 0;
@@ -684,14 +725,18 @@ export class IceAgent implements TransactionOwner, Scheduled {
       pair.consentAt = Number.POSITIVE_INFINITY;
       return;
     }
-    if (now - pair.lastAnswer >= this.limits.consentTimeout) {
+    const deadAt = this.#deadAt(pair, now);
+    if (deadAt <= now) {
       this.#fail(pair, now);
       if (pair === this.#selected) this.#fallBack('consent-expired', now);
       return;
     }
-    this.#askConsent(pair, now);
-    pair.consentAt = Math.min(now + this.#jittered(pair), pair.lastAnswer + this.limits.consentTimeout);
-    if (pair.consentAt <= now) pair.consentAt = now + this.limits.pacing;
+    // While no data flows one side's questions keep the pair for both.
+    const idle = !this.#isActive(now) || pair !== this.#selected;
+    const { idleInterval, standbyInterval } = this.limits;
+    const heard = now - pair.lastHeard < 1.5 * (pair === this.#selected ? idleInterval : standbyInterval);
+    if (this.#controlling || !idle || !heard) this.#askConsent(pair, now);
+    pair.consentAt = Math.min(now + this.#jittered(pair, now), deadAt);
   }
 
   /** RFC 7675 section 5.1: never retransmitted; the next request is another transaction. */
@@ -702,8 +747,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
 
   /** The pair in use is dead: another that still answers, or none. */
   #fallBack(reason: IceReason, now: number): void {
-    const { consentTimeout } = this.limits;
-    const next = this.#list.pairs.find((pair) => pair.valid && now - pair.lastAnswer < consentTimeout);
+    const next = this.#list.pairs.find((pair) => pair.valid && this.#deadAt(pair, now) > now);
     if (next !== undefined) {
       this.#use(next, now);
       this.#enter('connected', 'fell-back', now);

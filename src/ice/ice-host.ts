@@ -103,6 +103,12 @@ export class IceHost implements LocalBases {
         gathered: (now) => {
           for (const agent of this.#agents) agent.localGathered(now);
         },
+        searching: () => {
+          for (const { state } of this.#agents) {
+            if (state === 'waiting' || state === 'checking' || state === 'connected') return true;
+          }
+          return false;
+        },
         gone: (base, now) => {
           for (const agent of this.#agents) agent.baseGone(base, now);
         },

@@ -17,6 +17,11 @@ export interface IceLimits {
   readonly consentInterval: number;
   /** Without an answer for this long a pair is dead (RFC 7675 section 5.1). */
   readonly consentTimeout: number;
+  /**
+   * Between requests while no data flows: consent is for senders (RFC 7675 section 5), the NAT's mapping needs less. A
+   * pair is then dead after three of them.
+   */
+  readonly idleInterval: number;
   /** Between requests that keep a valid pair warm which is not in use; 0 keeps none. */
   readonly standbyInterval: number;
   /** Valid pairs besides the selected one that are kept warm. */
@@ -44,7 +49,8 @@ export const ICE_LIMITS: IceLimits = Object.freeze({
   nominateRelayed: 2_000,
   consentInterval: 5_000,
   consentTimeout: 30_000,
-  standbyInterval: 15_000,
+  idleInterval: 25_000,
+  standbyInterval: 60_000,
   standbyPairs: 1,
   checkTimeout: 39_500,
   pairs: 100,

@@ -15,6 +15,8 @@ export type BindingState = 'idle' | 'asked' | 'answered' | 'silent';
 
 export interface BindingHandlers {
   send(server: Uint8Array, bytes: Uint8Array, offset: number, length: number): void;
+  /** Whether the mapping is still of use to anybody. */
+  wanted(): boolean;
   /** The state or the mapped address has changed. */
   changed(binding: StunBinding, now: number): void;
 }
@@ -72,7 +74,9 @@ export class StunBinding implements TransactionOwner {
   }
 
   advance(now: number): void {
-    if (this.#askAt <= now) this.ask(now);
+    if (this.#askAt > now) return;
+    if (this.#handlers.wanted()) this.ask(now);
+    else this.#askAt = now + this.#refresh;
   }
 
   transmit(transaction: StunTransaction): void {

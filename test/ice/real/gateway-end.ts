@@ -84,6 +84,7 @@ export class GatewayEnd {
     this.agent = this.host.addAgent(
       options.controlling,
       {
+        described: (agent) => options.signal({ ufrag: agent.local.ufrag, pwd: agent.local.password }),
         candidate: (candidate, agent) =>
           options.signal({ candidate: formatCandidate(candidate, agent.local.ufrag) }),
         gathered: () => options.signal({ end: true }),
@@ -94,7 +95,6 @@ export class GatewayEnd {
       },
       now,
     );
-    options.signal({ ufrag: this.agent.local.ufrag, pwd: this.agent.local.password });
     this.#schedule();
   }
 

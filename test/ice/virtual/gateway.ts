@@ -91,6 +91,10 @@ export class VirtualGateway {
     this.agent = this.host.addAgent(
       this.#controlling,
       {
+        described: (agent) => {
+          const { ufrag, password } = agent.local;
+          this.signal((other) => other.agent.setRemote(ufrag, password, this.network.now));
+        },
         candidate: (candidate, agent) => {
           const line = formatCandidate(candidate, agent.local.ufrag);
           this.signal((other) => other.agent.addRemoteCandidate(line, this.network.now));
@@ -101,13 +105,6 @@ export class VirtualGateway {
       },
       this.network.now,
     );
-    this.describe();
-  }
-
-  /** Signals the present credentials. */
-  describe(): void {
-    const { ufrag, password } = this.agent.local;
-    this.signal((other) => other.agent.setRemote(ufrag, password, this.network.now));
   }
 
   signal(tell: (other: VirtualGateway) => void): void {
