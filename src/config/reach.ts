@@ -2,7 +2,8 @@
  * How peers are reached beyond plain UDP: settings of our own in a wg-quick file, each in a comment that begins with
  * `#@`, so that stock tools go on reading the file and pass them over.
  *
- * In `[Interface]`: `Relay`, `RelayToken`, `RelayCa`, `RelayPin`, `Proxy`, `ProxyCredentials`, `DecisionTable`, `Metered`.
+ * In `[Interface]`: `Relay`, `RelayToken`, `RelayCa`, `RelayPin`, `Proxy`, `ProxyCredentials`, `DecisionTable`, `Metered`,
+ * `PathOptions`.
  * In `[Peer]`: `Transports`, `Scenario`, `RelayName`, `RelayFirst`.
  */
 
@@ -32,6 +33,8 @@ export interface InterfaceReach {
   readonly tableFile: string | undefined;
   /** The uplink is paid by the byte. */
   readonly metered: boolean;
+  /** Options of the paths by name (`src/transport/path-options.ts`), in the order given. */
+  readonly pathOptions: readonly (readonly [name: string, value: number])[];
 }
 
 /** Of a peer. */
@@ -57,6 +60,7 @@ export const INTERFACE_REACH_KEYS: readonly string[] = Object.freeze([
   'ProxyCredentials',
   'DecisionTable',
   'Metered',
+  'PathOptions',
 ]);
 
 export const PEER_REACH_KEYS: readonly string[] = Object.freeze([
@@ -78,9 +82,10 @@ export class InterfaceReachDraft {
   #credentialsFile: string | undefined;
   #tableFile: string | undefined;
   #metered = false;
+  readonly #pathOptions: [string, number][] = [];
 
   mayRepeat(key: string): boolean {
-    return key === 'Relay' || key === 'RelayPin';
+    return key === 'Relay' || key === 'RelayPin' || key === 'PathOptions';
   }
 
   read(key: string, value: Placed, report: Report): void {
@@ -111,6 +116,12 @@ export class InterfaceReachDraft {
       case 'DecisionTable':
         this.#tableFile = take(readPath(value.text), value, report);
         break;
+      case 'PathOptions':
+        for (const part of splitList(value)) {
+          const option = take(readOption(part.text), part, report);
+          if (option !== undefined) this.#pathOptions.push(option);
+        }
+        break;
       case 'Metered':
         this.#metered = take(readBoolean(value.text), value, report) ?? false;
         break;
@@ -128,6 +139,7 @@ export class InterfaceReachDraft {
       credentialsFile: this.#credentialsFile,
       tableFile: this.#tableFile,
       metered: this.#metered,
+      pathOptions: this.#pathOptions,
     };
   }
 }
@@ -182,6 +194,9 @@ export function interfaceReachLines(reach: InterfaceReach): string[] {
   if (reach.credentialsFile !== undefined) lines.push(`#@ ProxyCredentials = ${reach.credentialsFile}`);
   if (reach.tableFile !== undefined) lines.push(`#@ DecisionTable = ${reach.tableFile}`);
   if (reach.metered) lines.push('#@ Metered = true');
+  if (reach.pathOptions.length > 0) {
+    lines.push(`#@ PathOptions = ${reach.pathOptions.map((option) => option.join('=')).join(', ')}`);
+  }
   return lines;
 }
 
@@ -238,6 +253,12 @@ function readProxy(text: string): Value<{ host: string; port: number }> {
 function readPin(text: string): Value<string> {
   if (/^sha256\/[A-Za-z0-9+/]{43}=$/.test(text)) return { ok: true, value: text };
   return wrong('this is no pin', 'write sha256/ and the 44 characters of the key’s digest');
+}
+
+function readOption(text: string): Value<[string, number]> {
+  const match = /^([a-zA-Z]+) *= *([0-9]{1,12}(?:\.[0-9]{1,6})?)$/.exec(text);
+  if (match) return { ok: true, value: [match[1], Number(match[2])] };
+  return wrong('this is no option with its value', 'write it as dwell=20000, in ms, or gain=0.1');
 }
 
 function readPath(text: string): Value<string> {

@@ -47,6 +47,7 @@ function checkReach(own: InterfaceDraft | undefined, peers: readonly PeerDraft[]
     'ProxyCredentials',
     'DecisionTable',
     'Metered',
+    'PathOptions',
   ]) {
     const line = own.given.get(key);
     if (line === undefined) continue;

@@ -31,7 +31,7 @@ export type Firewall = 'open' | 'no-udp' | 'https-only' | 'proxy-only';
 const RULES: Record<Firewall, string> = {
   open: '',
   'no-udp': 'meta l4proto udp drop',
-  'https-only': `meta l4proto udp drop\ntcp dport != 443 tcp sport != 443 drop`,
+  'https-only': `tcp dport 443 accept\ntcp sport 443 accept\nmeta l4proto { tcp, udp } drop`,
   'proxy-only': `ip daddr != ${PROXY.address} drop`,
 };
 

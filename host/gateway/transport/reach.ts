@@ -23,7 +23,7 @@ import {
   type Scenario,
 } from '../../../src/transport/decision-table.js';
 import { MasqueTransport } from '../../../src/transport/masque-transport.js';
-import { METERED_PATH_OPTIONS, PATH_OPTIONS } from '../../../src/transport/path-options.js';
+import { METERED_PATH_OPTIONS, PATH_OPTIONS, type PathOptions } from '../../../src/transport/path-options.js';
 import { Paths, type PlannedTransport } from '../../../src/transport/paths.js';
 import { meetingTarget, type RelayAccess, type RelayTarget } from '../../../src/transport/relay-access.js';
 import type { Transport } from '../../../src/transport/transport.js';
@@ -69,13 +69,16 @@ export class Reach {
     this.#parts = parts;
     this.#reach = reach;
     const { clock, log } = parts;
-    this.paths = new Paths({ clock, log, options: reach.metered ? METERED_PATH_OPTIONS : PATH_OPTIONS });
+    this.paths = new Paths({ clock, log, options: pathOptionsOf(reach) });
     this.#watch = new NetworkWatch(parts.interfaceName, (network) => this.paths.networkChanged(network));
   }
 
   /** Throws a {@link GatewayError} for what `apply` could not use, before anything is changed. */
   check(config: TunnelConfig): void {
-    if (config.interface.reach) checkScenarios(config, tableOf(config.interface.reach));
+    const { reach } = config.interface;
+    if (!reach) return;
+    checkScenarios(config, tableOf(reach));
+    pathOptionsOf(reach);
   }
 
   /** Gives every peer its path; again after each change of the configuration. */
@@ -202,6 +205,19 @@ function splitCredentials(text: string | undefined): { user: string; password: s
   const line = text?.trim() ?? '';
   const colon = line.indexOf(':');
   return colon < 0 ? undefined : { user: line.slice(0, colon), password: line.slice(colon + 1) };
+}
+
+/** The usual options, those of a metered uplink, and what was given by name. */
+function pathOptionsOf({ metered, pathOptions }: InterfaceReach): PathOptions {
+  const options: Record<string, number | boolean> = { ...(metered ? METERED_PATH_OPTIONS : PATH_OPTIONS) };
+  for (const [name, value] of pathOptions) {
+    if (!Object.hasOwn(options, name)) {
+      const known = Object.keys(PATH_OPTIONS).join(', ');
+      throw new GatewayError(EXIT.configuration, `PathOptions: an option is not known; known are ${known}`);
+    }
+    options[name] = typeof options[name] === 'boolean' ? value !== 0 : value;
+  }
+  return options as unknown as PathOptions;
 }
 
 function tableOf({ tableFile }: InterfaceReach): DecisionTable {
