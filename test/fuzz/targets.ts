@@ -1,6 +1,7 @@
 import type { Target } from './target.js';
 import { ControlMessages } from './targets/control-messages.js';
 import { EndpointText } from './targets/endpoint-text.js';
+import { Ice } from './targets/ice.js';
 import { InnerPackets } from './targets/inner-packets.js';
 import { MinimalMode } from './targets/minimal-mode.js';
 import { Packets } from './targets/packets.js';
@@ -21,5 +22,6 @@ export function targets(): Target[] {
     new UapiText(),
     new MinimalMode(),
     new ControlMessages(),
+    new Ice(),
   ];
 }
