@@ -37,7 +37,6 @@ export class ControlLab {
   readonly certificate: string;
   readonly key: string;
   readonly state: string;
-  readonly #served: ChildProcess[] = [];
 
   constructor() {
     this.home = this.lab.namespace('home');
@@ -76,28 +75,21 @@ export class ControlLab {
     return paths;
   }
 
-  /** Starts the control plane and waits for its answer. */
-  async serve(): Promise<ChildProcess> {
+  /** Starts the control plane and waits for its answer; by default with a broker of its own. */
+  async serve(
+    options: readonly string[] = ['--mqtt-listen', `${CONTROL_ADDRESS}:${MQTT_PORT}`],
+    environment: Record<string, string> = {},
+  ): Promise<ChildProcess> {
     const child = this.home.spawn(
       [
         ...[process.execPath, CONTROL, '--state-dir', this.lab.subdirectory('control'), 'serve'],
-        ...[
-          '--listen',
-          `${CONTROL_ADDRESS}:${CONTROL_PORT}`,
-          '--mqtt-listen',
-          `${CONTROL_ADDRESS}:${MQTT_PORT}`,
-        ],
-        ...['--tls-cert', this.certificate, '--tls-key', this.key, '--heartbeat', '2s'],
-        ...['--address-overlap', '5s'],
+        ...['--listen', `${CONTROL_ADDRESS}:${CONTROL_PORT}`, '--heartbeat', '2s', '--address-overlap', '5s'],
+        ...['--tls-cert', this.certificate, '--tls-key', this.key, ...options],
       ],
-      { environment: this.trust, logFile: this.controlLog },
+      { environment: { ...this.trust, ...environment }, logFile: this.controlLog },
     );
-    this.#served.push(child);
-    await until(
-      'the control plane answers',
-      PATIENCE,
-      async () => (await this.#control('gateways', 'list', '--tenant', TENANT, '--json')).code === 0,
-    );
+    const list = ['gateways', 'list', '--tenant', TENANT, '--json'];
+    await until('the control plane answers', PATIENCE, async () => (await this.#control(...list)).code === 0);
     return child;
   }
 
