@@ -183,6 +183,12 @@ export class RelayServer {
       this.counters.refusedRequest++;
       response.writeHead(request.url === '/healthz' ? 200 : 404, { connection: 'close' }).end();
     });
+    // Without a listener Node answers every CONNECT of HTTP/2 with 405 before we do.
+    server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+      if (request.httpVersionMajor !== 1) return;
+      this.counters.refusedRequest++;
+      refuseUpgrade(socket, { status: 404, reason: '' });
+    });
     server.on('tlsClientError', (_, socket) => socket.destroy());
     server.on('clientError', (_, socket) => socket.destroy());
   }
