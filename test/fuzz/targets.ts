@@ -5,6 +5,7 @@ import { Ice } from './targets/ice.js';
 import { InnerPackets } from './targets/inner-packets.js';
 import { MinimalMode } from './targets/minimal-mode.js';
 import { Packets } from './targets/packets.js';
+import { Capsules, DatagramFrames, RelayAnswers, RelayTargets } from './targets/relay-streams.js';
 import { Settings } from './targets/settings.js';
 import { UapiText } from './targets/uapi-text.js';
 import { WgQuickText } from './targets/wg-quick-text.js';
@@ -23,5 +24,9 @@ export function targets(): Target[] {
     new MinimalMode(),
     new ControlMessages(),
     new Ice(),
+    new Capsules(),
+    new DatagramFrames(),
+    new RelayAnswers(),
+    new RelayTargets(),
   ];
 }
