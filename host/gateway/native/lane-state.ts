@@ -43,6 +43,7 @@ export const LANE_COUNTERS = [
   'keepalivesReceived',
   'packetsDelivered',
   'congestionDropped',
+  'congestionMarked',
   'sends',
   'segmentedSends',
   'sendDropped',

@@ -1,5 +1,7 @@
 /** The sending thread: frames from TUN, sealed messages to the UDP sockets. */
 
+import { Codel } from './codel.js';
+import { FrameQueue } from './frame-queue.js';
 import { errnoName, type LaneThread } from './lane.js';
 import { STATE } from './lane-state.js';
 import {
@@ -26,6 +28,13 @@ const FRAMES_PER_TURN = 64;
 const SEND_BYTES = 60_000;
 /** ms after which a full socket is looked at without being told that it has room. */
 const CONGESTION_LOOK = 20;
+/** Frames that wait for a full socket at most; in bytes, what is left of the lane. */
+const QUEUE_FRAMES = 1024;
+/** From the place of one frame to that of another. */
+const LOST_DISTANCE = 0x20000;
+/** What a short frame holds, as its header has it, in bytes: less than that behind a frame is no queue. */
+const SHORT_FRAME = 1600;
+const VNET_BYTES = 10;
 const FULL = 1;
 const FAMILIES = [4, 6] as const;
 
@@ -40,16 +49,26 @@ export class OutwardLoop {
   readonly #thread: LaneThread;
   readonly #view: DataView;
   readonly #frame: number;
+  /** Where frames go for which there is no room. */
+  readonly #lost: number;
   readonly #vectorBytes: number;
+  /** Frames that came while a socket was full. TUN's own queue would keep them, too, but not tell since when. */
+  readonly #queue: FrameQueue;
+  readonly #codel = new Codel();
   /** TUN said that it had nothing more. */
   #drained = true;
+  #tunEnded: string | undefined;
 
   constructor(thread: LaneThread) {
     this.#thread = thread;
     const { data, lane, call } = thread;
     this.#view = new DataView(data.memory.buffer);
     this.#frame = lane.input + FRAME_SKEW;
+    this.#lost = this.#frame + LOST_DISTANCE;
     this.#vectorBytes = thread.constant('VECTOR_BYTES');
+    const queueAt = lane.base + thread.constant('SUPERS');
+    const queueBytes = thread.constant('LANE_BYTES') - thread.constant('SUPERS');
+    this.#queue = new FrameQueue(queueAt, queueBytes, FRAME_BYTES, FRAME_SKEW, QUEUE_FRAMES);
     call.initOutward(data.vectors, data.room, data.roomBytes, data.ring);
   }
 
@@ -60,7 +79,7 @@ export class OutwardLoop {
       // Between two turns nothing waits to be sent: new descriptors may be used, the old ones are let go.
       thread.setWord(STATE.seen, thread.word(STATE.asked));
       const tun = thread.word(STATE.tun);
-      if (this.#drained) {
+      if (this.#drained && this.#queue.count === 0) {
         thread.wait([tun], [POLLIN], -1);
         if ((thread.ready(0) & POLLERR) !== 0) return 'the interface is gone';
         if (thread.ready(0) === 0) continue;
@@ -72,32 +91,70 @@ export class OutwardLoop {
   }
 
   #turn(tun: number): string | undefined {
-    const { linux, call, base } = this.#thread;
+    const { linux, base } = this.#thread;
     const now = this.#thread.now();
     this.#drained = false;
-    for (let frames = 0; frames < FRAMES_PER_TURN; frames++) {
+    for (let frames = 0; frames < FRAMES_PER_TURN && !this.#thread.stopped; frames++) {
+      if (this.#queue.take(now)) {
+        if (!this.#dropsLate(now)) this.#outward(this.#queue.at, this.#queue.length, now);
+        continue;
+      }
       const length = linux.read(tun, base + this.#frame, FRAME_BYTES);
-      if (length < 0) {
-        const errno = linux.errno();
-        if (errno === EINTR) continue;
-        if (errno !== EAGAIN) return `the interface cannot be read: ${errnoName(errno)}`;
-        this.#drained = true;
-        break;
+      if (length >= 0) this.#outward(this.#frame, length, now);
+      else {
+        this.#notRead(linux.errno());
+        if (this.#drained || this.#tunEnded !== undefined) break;
       }
-      let result = call.outward(this.#frame, length, now);
-      while (result === FULL) {
-        this.#send();
-        if (this.#thread.stopped) return undefined;
-        result = call.goOutward();
-      }
-      if (call.outwardBytes() >= SEND_BYTES) this.#send();
     }
     this.#send();
     this.#thread.wakeControl();
-    return undefined;
+    return this.#tunEnded;
   }
 
-  /** Sends all runs. Waits while the sockets are full: TUN's queue then fills, and its senders slow down. */
+  #outward(at: number, length: number, now: number): void {
+    const { call } = this.#thread;
+    let result = call.outward(at, length, now);
+    while (result === FULL && !this.#thread.stopped) {
+      this.#send();
+      result = call.goOutward();
+    }
+    if (call.outwardBytes() >= SEND_BYTES) this.#send();
+  }
+
+  #notRead(errno: number): void {
+    if (errno === EAGAIN) this.#drained = true;
+    else if (errno !== EINTR) this.#tunEnded = `the interface cannot be read: ${errnoName(errno)}`;
+  }
+
+  /** The frame taken last waited too long: it is dropped, or its sender is told by a mark, which drops nothing. */
+  #dropsLate(now: number): boolean {
+    const { at, waited, waiting } = this.#queue;
+    if (!this.#codel.drops(now, waited, waiting, SHORT_FRAME)) return false;
+    if (this.#thread.call.markCongestion(at + VNET_BYTES) !== 0) {
+      this.#thread.count('congestionMarked', 1);
+      return false;
+    }
+    this.#thread.count('congestionDropped', 1);
+    return true;
+  }
+
+  /** Frames that TUN has now go to the queue; what finds no room there is dropped. */
+  #takeIn(tun: number): void {
+    const { linux, base } = this.#thread;
+    const now = this.#thread.now();
+    for (let frames = 0; frames < FRAMES_PER_TURN; frames++) {
+      const place = this.#queue.place();
+      const length = linux.read(tun, base + (place === 0 ? this.#lost : place), FRAME_BYTES);
+      if (length < 0) {
+        this.#notRead(linux.errno());
+        return;
+      }
+      if (place === 0) this.#thread.count('congestionDropped', 1);
+      else this.#queue.push(place, length, now);
+    }
+  }
+
+  /** Sends all runs. While a socket is full, frames wait in the queue. */
   #send(): void {
     const { call, data } = this.#thread;
     for (const family of FAMILIES) {
@@ -141,8 +198,12 @@ export class OutwardLoop {
   }
 
   #waitForRoom(fd: number): void {
-    this.#thread.count('sendWaits', 1);
-    this.#thread.wait([fd], [POLLOUT], CONGESTION_LOOK);
+    const thread = this.#thread;
+    const tun = this.#tunEnded === undefined ? thread.word(STATE.tun) : -1;
+    thread.count('sendWaits', 1);
+    thread.wait([fd, tun], [POLLOUT, POLLIN], CONGESTION_LOOK);
+    if ((thread.ready(1) & POLLERR) !== 0) this.#tunEnded = 'the interface is gone';
+    else if (thread.ready(1) !== 0) this.#takeIn(tun);
   }
 
   /** One message was refused: it goes once more without what may be the reason, or is lost, as datagrams may be. */

@@ -90,6 +90,7 @@ export interface KernelFunctions {
   prepareInward(messages: number): void;
   inward(messages: number, time: number): number;
   inwardOne(place: number, length: number, from: number, time: number): void;
+  markCongestion(packet: number): number;
   ownerOf(vector: number, message: number): number;
   initSingle(vector: number): void;
   prepareSingle(record: number, data: number, length: number, trafficClass: number): number;
@@ -172,6 +173,7 @@ export type KernelConstant =
   | 'SLOT_SOURCE'
   | 'SLOT_SOURCE_TURN'
   | 'SLOT_WAITS'
+  | 'SUPERS'
   | 'VECTOR_BYTES'
   | 'VECTOR_MESSAGES';
 type Layout = Readonly<Record<KernelConstant, { readonly value: number }>>;

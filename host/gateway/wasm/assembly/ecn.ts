@@ -33,6 +33,14 @@ export function takeOverEcn(packet: usize, outer: u32): bool {
   return true;
 }
 
+/** Marks a packet that waited too long, instead of dropping it; false when its sender does not know marks. */
+export function markCongestion(packet: usize): bool {
+  const inner = innerEcn(packet);
+  if (inner == NOT_ECT) return false;
+  if (inner != CE) setEcn(packet, CE);
+  return true;
+}
+
 function setEcn(packet: usize, ecn: u32): void {
   const second = u32(load<u8>(packet + 1));
   if (load<u8>(packet) >> 4 != 4) {

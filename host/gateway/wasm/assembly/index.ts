@@ -13,7 +13,7 @@ export {
   MTU, OUTPUT, OUTPUT_BYTES, PEERS_PER_BLOCK, PEER_BLOCKS, PEER_BLOCK_COUNT, PEER_BYTES, POLL, RECEIVED_LIST,
   ROUTES_BEGUN, ROUTES_VALID, ROUTE_SETS, ROUTE_SET_BYTES, SENT_LIST, SLOT_BYTES, SLOT_COUNTER, SLOT_GREATEST, SLOT_IN_USE, SLOT_LIVE,
   SLOT_LOCAL_INDEX, SLOT_LOCK, SLOT_PEER, SLOT_RECEIVED, SLOT_RECEIVE_KEY, SLOT_REJECT_AT, SLOT_REMOTE_INDEX,
-  SLOT_SEND_KEY, SLOT_SENT, SLOT_SOURCE, SLOT_SOURCE_TURN, SLOT_WAITS, useLane, useLaneAt,
+  SLOT_SEND_KEY, SLOT_SENT, SLOT_SOURCE, SLOT_SOURCE_TURN, SLOT_WAITS, SUPERS, useLane, useLaneAt,
 } from './layout';
 export { NOTE_AT, NOTE_BYTES, NOTE_DATAGRAMS, NOTE_LISTED, NOTE_NEXT, NOTE_PACKETS, takeWake } from './notes';
 export {
@@ -25,6 +25,7 @@ export { PEER_RECORD, healPeer, peerTurn, publishEndpoint, publishSlot } from '.
 export { VECTOR_BYTES, VECTOR_MESSAGES, ownerOf } from './vector';
 export { clearOutward, finishOutward, goOutward, initOutward, outward, outwardBytes } from './outward';
 export { BUFFER_BYTES, initInward, inward, inwardOne, prepareInward } from './inward';
+export { markCongestion } from './ecn';
 export { initSingle, prepareSingle } from './single';
 export { eraseScratch } from './aead';
 export { takeFrame, segmentLength, writeSegment } from './segment';
