@@ -9,6 +9,7 @@ import { keyToBase64 } from '../../src/crypto/key-text.js';
 import { applyConfig } from '../../src/gateway/apply-config.js';
 import type { Log, Resolver } from '../../src/ports.js';
 import { Device } from '../../src/wireguard/device.js';
+import type { Peer } from '../../src/wireguard/peer.js';
 import { TimestampSource } from '../../src/wireguard/tai64n.js';
 import { NodeClock } from './clock.js';
 import { readConfiguration } from './configuration.js';
@@ -230,11 +231,15 @@ export class RunningGateway {
       underLoad: device.underLoad,
       configuration: request.configuration?.path ?? null,
       peers: Array.from(device.peers(), (peer) =>
-        peerView(peer, device, now, (one) => this.endpoints?.detail(one), this.reach?.paths.of(peer)),
+        peerView(peer, device, now, (one) => this.detail(one), this.reach?.paths.of(peer)),
       ),
       counters: { ...device.counters, ...pump.counters },
       control: this.managed?.status(),
     };
+  }
+
+  private detail(peer: Peer): string | undefined {
+    return this.endpoints?.detail(peer) ?? this.managed?.detail(peer);
   }
 
   private openTunnel(

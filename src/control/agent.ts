@@ -11,7 +11,7 @@ import { ControlPeer } from './control-peer.js';
 import type { Envelope } from './envelope.js';
 import { HeartbeatFacts } from './heartbeat-facts.js';
 import type { Route } from './link.js';
-import { type NetworkPeer, NetworkState, type Outcome } from './network-state.js';
+import { NETWORK_LIMITS, type NetworkPeer, NetworkState, type Outcome } from './network-state.js';
 import { isNamed, routesOf } from './routes.js';
 import { ControlSession } from './session.js';
 import type { RecordValue, Value } from './shape.js';
@@ -25,13 +25,15 @@ const SNAPSHOT_PATIENCE = 10_000;
 
 export class ControlAgent {
   readonly session: ControlSession;
-  readonly network = new NetworkState();
+  readonly network: NetworkState;
   readonly rotation: KeyRotation;
   readonly configuration: CommitConfirm;
   /** The control plane as a peer of the tunnel, if it is one. */
   readonly controlPeer: ControlPeer;
   /** The last error the server told of. */
   lastError: string | undefined;
+  /** How far the server's clock was ahead of ours at the last acknowledgement, ms. Told to the owner, never followed. */
+  clockSkew: number | undefined;
   readonly #options: AgentOptions;
   #hold: Hold | undefined;
   #keepAt = Number.POSITIVE_INFINITY;
@@ -45,6 +47,7 @@ export class ControlAgent {
   constructor(options: AgentOptions) {
     this.#options = options;
     const { clock, store, log, enrolment } = options;
+    this.network = new NetworkState(NETWORK_LIMITS, enrolment);
     this.controlPeer = new ControlPeer(store, enrolment.tunnel, log);
     this.rotation = new KeyRotation({ ...options });
     this.rotation.onChange = () => options.actions.changed();
@@ -77,7 +80,10 @@ export class ControlAgent {
           this.#tellEndpoints();
         },
         acknowledged: (facts) => this.#acknowledged(facts),
-        serverTime: (time, uncertainty) => options.actions.serverTime?.(time, uncertainty),
+        serverTime: (time, uncertainty) => {
+          this.clockSkew = time - clock.wall();
+          options.actions.serverTime?.(time, uncertainty);
+        },
       },
       log,
       timing: options.timing,

@@ -26,6 +26,12 @@ export interface NetworkLimits {
   readonly peers: number;
 }
 
+/** What the gateway enrolled in: nothing that the server says later makes it another network. */
+export interface NetworkTenant {
+  readonly tenant: string;
+  readonly tenantCidr: readonly string[];
+}
+
 export const NETWORK_LIMITS: NetworkLimits = Object.freeze({ peers: 1024 });
 
 /** What became of a message. `refused` names the lie; `gap` and `epoch` ask for a snapshot. */
@@ -53,10 +59,12 @@ export class NetworkState {
   tenantCidr: readonly string[] = [];
   readonly peers = new Map<string, NetworkPeer>();
   readonly #limits: NetworkLimits;
+  readonly #tenant: NetworkTenant | undefined;
   #assembly: Assembly | undefined;
 
-  constructor(limits: NetworkLimits = NETWORK_LIMITS) {
+  constructor(limits: NetworkLimits = NETWORK_LIMITS, tenant?: NetworkTenant) {
     this.#limits = limits;
+    this.#tenant = tenant;
   }
 
   /** Applies a message of type `snapshot`, `peer-join`, `peer-leave` or `mesh-update`, already checked for shape. */
@@ -113,6 +121,7 @@ export class NetworkState {
   }
 
   #hint(data: RecordValue): Outcome {
+    if (this.#tenant && data.mesh_id !== this.#tenant.tenant) return refused('it is of another tenant');
     for (const entry of data.peers as RecordValue[]) {
       const peer = this.peers.get(entry.id as string);
       if (peer) peer.online = entry.status === 'online';
@@ -147,6 +156,9 @@ export class NetworkState {
     const tenantCidr = parts.flatMap((part) => (part.tenant_cidr ?? []) as string[]);
     const tenant = readPrefixes(tenantCidr);
     if (!tenant) return refused('tenant_cidr is not a list of prefixes');
+    const own = this.#tenant && readPrefixes(this.#tenant.tenantCidr);
+    if (own && !contains(own, tenant))
+      return refused('tenant_cidr is not of the tenant that was enrolled in');
     if (!contains(tenant, readPrefixes(address))) return refused('our address is outside of the tenant');
     const peers = new Map<string, NetworkPeer>();
     for (const part of parts) {

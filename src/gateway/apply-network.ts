@@ -13,6 +13,7 @@ import { parseEndpoint } from '../packet/endpoint-text.js';
 import type { Log } from '../ports.js';
 import type { Device } from '../wireguard/device.js';
 import type { Peer } from '../wireguard/peer.js';
+import { ToldEndpoint } from './told-endpoint.js';
 
 export interface DesiredNetwork {
   readonly keys: TunnelKeys;
@@ -25,6 +26,7 @@ interface Applied {
   readonly peer: Peer;
   /** As last told; a peer that has roamed since stays where it is. */
   endpoint: string | undefined;
+  readonly told: ToldEndpoint;
 }
 
 export class NetworkApplier {
@@ -46,6 +48,18 @@ export class NetworkApplier {
   /** Names and peers, as applied last. */
   peers(): [string, Peer][] {
     return Array.from(this.#applied, ([id, { peer }]): [string, Peer] => [id, peer]);
+  }
+
+  /** To be called about once a second: looks after endpoints that were told and are not proven. */
+  review(): void {
+    const now = this.#device.clock.monotonic();
+    for (const { told } of this.#applied.values()) told.review(now);
+  }
+
+  /** Why this peer is not where the control plane says it is; undefined when it is. */
+  reason(peer: Peer): string | undefined {
+    for (const applied of this.#applied.values()) if (applied.peer === peer) return applied.told.reason;
+    return undefined;
   }
 
   apply(desired: DesiredNetwork): void {
@@ -87,7 +101,8 @@ export class NetworkApplier {
     try {
       let applied = this.#applied.get(entry.id);
       if (!applied) {
-        applied = { peer: device.addPeer(publicKey), endpoint: undefined };
+        const peer = device.addPeer(publicKey);
+        applied = { peer, endpoint: undefined, told: new ToldEndpoint(peer) };
         this.#applied.set(entry.id, applied);
       }
       const { peer } = applied;
@@ -116,17 +131,19 @@ export class NetworkApplier {
     if (!sameKey(peer.presharedKey, preshared)) peer.presharedKey = preshared;
     if (entry.endpoint !== applied.endpoint) {
       applied.endpoint = entry.endpoint;
-      this.#applyEndpoint(peer, entry);
+      this.#applyEndpoint(applied, entry);
     }
     const seconds = entry.keepalive ?? keepalive;
     if (peer.persistentKeepalive !== seconds) peer.persistentKeepalive = seconds;
   }
 
-  #applyEndpoint(peer: Peer, entry: NetworkPeer): void {
+  #applyEndpoint({ peer, told }: Applied, entry: NetworkPeer): void {
     const endpoint = entry.endpoint === undefined ? undefined : parseEndpoint(entry.endpoint);
     peer.endpointName = endpoint?.kind === 'name' ? { host: endpoint.host, port: endpoint.port } : undefined;
-    if (endpoint?.kind === 'address') peer.setEndpoint(endpoint.record, 0);
-    else if (endpoint?.kind === 'name') this.#device.onResolve?.(peer);
+    if (endpoint?.kind === 'address') told.told(endpoint.record, this.#device.clock.monotonic());
+    else told.forget();
+    if (endpoint?.kind === 'address') return;
+    if (endpoint?.kind === 'name') this.#device.onResolve?.(peer);
     else if (endpoint)
       this.#log?.write('warn', 'endpoint-refused', { peer: entry.id, reason: endpoint.message });
   }

@@ -29,6 +29,8 @@ export interface ControlStatus {
   /** What was refused or reverted last, and why. */
   readonly refused: string | null;
   readonly reverted: string | null;
+  /** Seconds that the control plane's clock is ahead of ours; it is not followed. */
+  readonly clockSkew: number | null;
   /** Why site traffic is held back. */
   readonly hold: string | null;
   readonly counters: Readonly<Record<string, number>>;
@@ -36,6 +38,9 @@ export interface ControlStatus {
 
 /** WireGuard's own limit (section 6.1, REJECT_AFTER_TIME): an older session carries nothing. ms */
 const FRESH = 180_000;
+
+/** Clocks further apart than this are worth a line, seconds. */
+const MOST_SKEW = 60;
 
 export function controlStatus(
   agent: ControlAgent,
@@ -67,6 +72,7 @@ export function controlStatus(
     reverted: configuration.failed
       ? `revision ${configuration.failed.revision}: ${configuration.failed.reason}`
       : null,
+    clockSkew: agent.clockSkew === undefined ? null : Math.round(agent.clockSkew / 1000),
     hold: hold ? `${hold.kind}: ${hold.reason}` : null,
     counters: { ...session.counters },
   };
@@ -81,6 +87,11 @@ export function controlLines(status: ControlStatus): string[] {
     `  data: ${status.data}`,
   ];
   if (status.linkReason !== FIRST_CHOICE) lines.push(`  control link: ${status.link}, ${status.linkReason}`);
+  const skew = status.clockSkew ?? 0;
+  if (Math.abs(skew) > MOST_SKEW)
+    lines.push(
+      `  clock: the control plane’s is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} ours; it is not followed`,
+    );
   if (status.rotation !== 'none') lines.push(`  key rotation: ${status.rotation}`);
   if (status.hold !== null) lines.push(`  held back: ${status.hold}`);
   if (status.reverted !== null) lines.push(`  settings reverted: ${status.reverted}`);

@@ -169,6 +169,7 @@ export class ManagedGateway {
 
   /** Measured facts only. */
   #facts(): RecordValue {
+    this.#applier?.review();
     const { clock, firmware, memory } = this.#options;
     const now = clock.monotonic();
     const facts: RecordValue = {

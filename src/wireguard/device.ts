@@ -36,6 +36,7 @@ export interface DeviceOptions {
 export class Device {
   /** Largest inner packet, bytes; padding never makes a packet longer than this. */
   mtu = 1420;
+  readonly clock: Clock;
   readonly limits: Limits;
   readonly timing: Timing;
   readonly counters = new DeviceCounters();
@@ -55,6 +56,7 @@ export class Device {
   readonly #handshakes: HandshakeProcessor;
 
   constructor(options: DeviceOptions) {
+    this.clock = options.clock;
     this.limits = { ...LIMITS, ...options.limits };
     this.timing = { ...TIMING, ...options.timing };
     this.#timestamps = options.timestamps;

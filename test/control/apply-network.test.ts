@@ -58,7 +58,7 @@ describe('a network brought to a device', () => {
     expect(peer?.keypairs.current).toBe(keypair);
   });
 
-  it('leaves a peer where it has roamed to until the network names another endpoint', () => {
+  it('leaves a peer where it has roamed to, whatever the network names, while its session lives', () => {
     const { world, a, b, applyB, atB } = twoGateways();
     a.send(A_TO_B());
     world.exchange();
@@ -67,9 +67,32 @@ describe('a network brought to a device', () => {
     world.exchange();
     applyB(only('b'), [entry('a', 1), entry('c', 3)]);
     expect(formatEndpoint(atB.peer('a')!.endpoint, 0)).toBe('203.0.113.9:1234');
+    const where = () => formatEndpoint(atB.peer('a')!.endpoint, 0);
+    // A lie: nobody answers there. The tunnel does not notice, the owner does.
     applyB(only('b'), [entry('a', 1, { endpoint: '198.51.100.1:1' }), entry('c', 3)]);
-    expect(formatEndpoint(atB.peer('a')!.endpoint, 0)).toBe('198.51.100.1:1');
+    for (let i = 0; i < 100; i++) {
+      b.send(B_TO_A());
+      a.send(A_TO_B());
+      world.run(1_000);
+      atB.review();
+    }
+    expect(a.delivered.length).toBe(100);
+    expect(where()).toBe('203.0.113.9:1234');
+    expect(atB.reason(atB.peer('a')!)).toContain('the control plane names 198.51.100.1:1');
     expect(b.device.peerCount).toBe(2);
+    // The truth: the peer answers at the new place, and is followed there.
+    a.address = endpointOf(192, 0, 2, 77, 7);
+    applyB(only('b'), [entry('a', 1, { endpoint: '192.0.2.77:7' }), entry('c', 3)]);
+    world.exchange();
+    expect(where()).toBe('192.0.2.77:7');
+    // The session is dead: what is said is all there is.
+    a.address = endpointOf(192, 0, 2, 78, 8);
+    b.send(B_TO_A());
+    world.run(60_000);
+    applyB(only('b'), [entry('a', 1, { endpoint: '192.0.2.78:8' }), entry('c', 3)]);
+    atB.review();
+    expect(where()).toBe('192.0.2.78:8');
+    expect(atB.reason(atB.peer('a')!)).toBeUndefined();
   });
 
   it('moves a prefix, and removes a peer with its sessions', () => {

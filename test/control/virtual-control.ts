@@ -28,6 +28,8 @@ export class FakeControl implements LinkFactory {
   /** Hosts that cannot be reached. */
   readonly unreachable = new Set<string>();
   down = false;
+  /** How far its clock is from ours, ms. */
+  clockOffset = 0;
   /** What `welcome` says besides the usual. */
   welcome: RecordValue = {};
   /** Called for each message after the answers that every server gives. */
@@ -102,7 +104,7 @@ export class FakeControl implements LinkFactory {
     const { envelope } = read;
     this.heard.push(envelope);
     if (events !== this.#events) return;
-    const time = this.clock.wall();
+    const time = this.clock.wall() + this.clockOffset;
     if (envelope.type === 'hello')
       this.say('welcome', { session: 's', epoch: 'e', version: 0, time, ...this.welcome });
     if (envelope.type === 'heartbeat') this.say('ack', { of: envelope.id!, time });

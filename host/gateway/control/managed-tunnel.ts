@@ -29,6 +29,8 @@ import { NodeLinks } from './links.js';
 const PORT = 'listen-port';
 /** Seconds. Peers are mostly behind NATs; the metered profile leaves it off. */
 const KEEPALIVE = 25;
+/** Between two looks at endpoints that are not proven, ms. */
+const REVIEW = 1_000;
 /** A heartbeat reports no more peers than the message holds. */
 const MOST_REPORTS = 64;
 
@@ -47,6 +49,7 @@ export class ManagedTunnel {
   #tunnel: Tunnel | undefined;
   #mtu: number | undefined;
   #usualMtu = 0;
+  #review: NodeJS.Timeout | undefined;
   /** Addresses and routes as last asked of the system, what is under way, and why it failed last. */
   #followed = '';
   #following: Promise<void> = Promise.resolve();
@@ -130,10 +133,17 @@ export class ManagedTunnel {
     const named = this.#request.endpoint;
     this.agent.setEndpoints(named === undefined ? [`0.0.0.0:${port}`] : [named, `0.0.0.0:${port}`]);
     await this.#following;
+    this.#review = setInterval(() => this.#applier?.review(), REVIEW).unref();
     this.#loop.start();
   }
 
+  /** What the control plane's word about this peer has to do with its state. */
+  detail(peer: Peer): string | undefined {
+    return this.#applier?.reason(peer);
+  }
+
   stop(): void {
+    clearInterval(this.#review);
     this.#loop.stop('the gateway is stopping');
   }
 
