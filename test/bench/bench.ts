@@ -71,7 +71,7 @@ async function main(options: Options): Promise<void> {
     command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.replace(/ -- $/, ''),
   };
   const contestants = programs(options).map(
-    (program): Contestant => ({ program, values: new Map(), description: { notes: '' } }),
+    (program): Contestant => ({ program, values: new Map(), description: { notes: '', tier: program.tier } }),
   );
   const ground = new Ground();
   const stopped = (): never => process.exit(130);

@@ -91,6 +91,8 @@ export interface Program {
   readonly version: string;
   /** No more than these are asked of it; any number when absent. */
   readonly mostPeers?: number;
+  /** The tier of ours that was asked for by name. */
+  readonly tier?: string;
   /** Starts an end; it is configured and up when this resolves. `onSocket` is called when its socket answers. */
   start(config: EndConfig, onSocket?: () => void): Promise<End>;
   /** What only the running program knows. */
@@ -141,10 +143,12 @@ export class Userspace implements Program {
 export class Gateway implements Program {
   readonly name: string;
   readonly version: string;
+  readonly tier: string | undefined;
   readonly #tier: TierChoice;
 
   constructor(tier: TierChoice) {
     this.#tier = tier;
+    this.tier = tier === 'auto' ? undefined : tier;
     this.name = tier === 'auto' ? 'cloudbridge' : `cloudbridge ${tier}`;
     this.version = `cloudbridge-gateway ${versionOf(process.execPath, OURS)} on Node ${process.version}`;
   }
