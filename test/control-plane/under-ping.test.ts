@@ -160,6 +160,41 @@ labSuite('changes with traffic in the tunnel', ['root', IP, PING, OPENSSL, { fil
     await toNew.expectNoLoss(200);
     await fromMoved.expectNoLoss(200);
   }, 120_000);
+
+  it('is measured by the doctor: a way that swallows full packets is found, with the size that passes', async () => {
+    const where = ['--name', one.replace('cbp', 'cbt'), '--state-dir', join(folder, one)];
+    const doctor = async () => {
+      const look = run(one, process.execPath, PROGRAM, 'doctor', '--json', ...where);
+      const text = await look.catch((error: { stdout: string }) => error.stdout);
+      const findings = JSON.parse(text) as {
+        check: string;
+        verdict: string;
+        finding: string;
+        remedy?: string;
+      }[];
+      return Object.fromEntries(findings.map((finding) => [finding.check, finding]));
+    };
+    const well = await doctor();
+    for (const { check, verdict } of Object.values(well)) expect(`${check} ${verdict}`).toBe(`${check} good`);
+    expect(Object.keys(well)).toEqual([
+      'enrolment',
+      'dns',
+      'routes',
+      'control',
+      'time',
+      'login',
+      'udp',
+      'mtu',
+    ]);
+    expect(well.udp.finding).toMatch(/^1 of 1 peers reached; 10\.[0-9.]+ answers in [0-9.]+ ms$/);
+    // The far end takes less, and says nothing.
+    ip('-n', two, 'link', 'set', two, 'mtu', '1400');
+    const ill = await doctor();
+    // A veth lets four bytes more through, for a VLAN tag; IPv4, UDP and WireGuard take 60.
+    const fits = 1400 + 4 - 60;
+    expect(ill.mtu).toMatchObject({ verdict: 'bad', remedy: `set an MTU of ${fits} or less` });
+    expect(ill.mtu.finding).toContain(`192.0.2.2 gets packets of ${fits} bytes`);
+  }, 120_000);
 });
 
 /** A ping that runs until it is asked how it went. */

@@ -117,7 +117,8 @@ describe('gateways and a control plane', () => {
       return Object.fromEntries(findings.map(({ check, verdict }) => [check, verdict]));
     };
     expect(await find(NAMES[1])).toMatchObject({
-      ...{ enrolment: 'good', dns: 'good', control: 'good', time: 'good', login: 'good', udp: 'good' },
+      ...{ enrolment: 'good', dns: 'good', routes: 'good', control: 'good' },
+      ...{ time: 'good', login: 'good', udp: 'good', mtu: 'good' },
     });
     expect(await find('nobody')).toEqual({ enrolment: 'bad' });
     const { port } = system.server;

@@ -97,9 +97,15 @@ export async function doctor(options: {
   stateDir?: string;
   json?: boolean;
 }): Promise<ExitCode> {
-  const answer = await askGateway(uapiDirectory(), options.name, STATUS_OPERATION).catch(() => undefined);
-  const status = answer === undefined ? undefined : (JSON.parse(answer) as GatewayStatus);
-  const findings = await diagnose(identityOf(options), status);
+  const ask = (operation: string) =>
+    askGateway(uapiDirectory(), options.name, operation).catch(() => undefined);
+  const answer = await ask(STATUS_OPERATION);
+  const ping = async (address: string): Promise<number | undefined> => {
+    const time = /^round_trip_ms=([0-9.]+)$/m.exec((await ask(`ping=${address}`)) ?? '');
+    return time === null ? undefined : Number(time[1]);
+  };
+  const running = answer === undefined ? undefined : { status: JSON.parse(answer) as GatewayStatus, ping };
+  const findings = await diagnose(identityOf(options), running);
   process.stdout.write(`${options.json ? JSON.stringify(findings, undefined, 2) : doctorText(findings)}\n`);
   return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.failure : EXIT.ok;
 }

@@ -1,18 +1,21 @@
 /** What stands between this gateway and its control plane and peers: each finding with a verdict and a remedy. */
 
 import { lookup } from 'node:dns/promises';
+import { isIPv6 } from 'node:net';
 import type { Enrolment } from '../../../src/identity/enrolment.js';
 import { Login } from '../../../src/identity/login.js';
+import { parseAddress, parsePrefix, prefixContains } from '../../../src/packet/address.js';
 import type { HttpAnswer, HttpClient } from '../../../src/ports.js';
 import { NodeClock } from '../clock.js';
 import { NodePrimitives } from '../crypto.js';
 import { messageOf } from '../errors.js';
 import { measureMtu } from '../platform/mtu.js';
+import { probePathMtu } from '../platform/path-mtu.js';
 import type { GatewayStatus } from '../status.js';
 import type { GatewayIdentity } from './identity.js';
 
 export interface Finding {
-  readonly check: 'enrolment' | 'dns' | 'control' | 'time' | 'login' | 'udp' | 'mtu';
+  readonly check: 'enrolment' | 'dns' | 'routes' | 'control' | 'time' | 'login' | 'udp' | 'mtu';
   readonly verdict: 'good' | 'bad' | 'unknown';
   readonly finding: string;
   readonly remedy?: string;
@@ -21,11 +24,24 @@ export interface Finding {
 /** Certificates and tokens tolerate no more, ms. */
 const MOST_SKEW = 60_000;
 
-/** `status` is the running gateway's, when it runs. */
-export async function diagnose(
-  identity: GatewayIdentity,
-  status: GatewayStatus | undefined,
-): Promise<Finding[]> {
+/** Endpoints to which the way is measured: a probe takes seconds where packets vanish. */
+const MOST_PROBED = 3;
+/** Peers that are pinged through the tunnel. */
+const MOST_PINGED = 8;
+/** What WireGuard and UDP add to a packet, and the IP header outside. Bytes. */
+const OVERHEAD = 32 + 8;
+const IPV4_HEADER = 20;
+const IPV6_HEADER = 40;
+
+/** Of the gateway while it runs. */
+export interface Running {
+  readonly status: GatewayStatus;
+  /** Milliseconds until an address answered an echo through the tunnel; undefined without an answer. */
+  readonly ping: (address: string) => Promise<number | undefined>;
+}
+
+/** `running` is undefined when the gateway does not run. */
+export async function diagnose(identity: GatewayIdentity, running: Running | undefined): Promise<Finding[]> {
   const { enrolment } = identity;
   if (!enrolment) {
     const remedy = 'run "cloudbridge-gateway enrol <claim>"';
@@ -34,23 +50,36 @@ export async function diagnose(
   const { gateway, tenant } = enrolment;
   return [
     { check: 'enrolment', verdict: 'good', finding: `${gateway} of tenant ${tenant}` },
-    await dns(enrolment),
+    ...(await names(enrolment)),
     ...(await control(identity, enrolment)),
-    udp(status),
-    await mtu(status),
+    await udp(running),
+    await mtu(running?.status),
   ];
 }
 
-async function dns({ control: url }: Enrolment): Promise<Finding> {
+/** The control plane's name, and whether its address is where packets to it would go. */
+async function names({ control: url, tenantCidr }: Enrolment): Promise<Finding[]> {
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  let addresses: string[];
   try {
-    const addresses = await lookup(host, { all: true });
-    const finding = `${host} is ${addresses.map(({ address }) => address).join(', ')}`;
-    return { check: 'dns', verdict: 'good', finding };
+    addresses = (await lookup(host, { all: true })).map(({ address }) => address);
   } catch (error) {
     const remedy = 'check the name servers of this host (/etc/resolv.conf) and the name itself';
-    return { check: 'dns', verdict: 'bad', finding: `${host} has no address: ${messageOf(error)}`, remedy };
+    const finding = `${host} has no address: ${messageOf(error)}`;
+    return [{ check: 'dns', verdict: 'bad', finding, remedy }];
   }
+  const found: Finding = { check: 'dns', verdict: 'good', finding: `${host} is ${addresses.join(', ')}` };
+  const prefixes = tenantCidr.flatMap((text) => parsePrefix(text) ?? []);
+  const swallowed = addresses.find((text) => {
+    const address = parseAddress(text);
+    return address !== undefined && prefixes.some((prefix) => prefixContains(prefix, address));
+  });
+  if (swallowed === undefined) {
+    return [found, { check: 'routes', verdict: 'good', finding: 'the way to it is not the tunnel’s own' }];
+  }
+  const finding = `${swallowed} lies in ${tenantCidr.join(', ')}: packets to it go into the tunnel`;
+  const remedy = 'give the tenant another address block, or the control plane another address';
+  return [found, { check: 'routes', verdict: 'bad', finding, remedy }];
 }
 
 /** The control plane's answer, the clocks' difference, and whether it knows us. */
@@ -104,20 +133,29 @@ function time(body: string): Finding {
   };
 }
 
-function udp(status: GatewayStatus | undefined): Finding {
-  if (!status) {
+/** Whether datagrams get to peers and back, by their sessions and by an echo through the tunnel. */
+async function udp(running: Running | undefined): Promise<Finding> {
+  if (!running) {
     const remedy = 'start it with "run" and ask again';
     return { check: 'udp', verdict: 'unknown', finding: 'the gateway is not running', remedy };
   }
+  const { status, ping } = running;
   const { peers } = status;
-  const reached = peers.filter(({ state }) => state === 'established').length;
-  const finding = `${reached} of ${peers.length} peers reached`;
   if (peers.length === 0) return { check: 'udp', verdict: 'unknown', finding: 'there are no peers yet' };
+  const reached = peers.filter(({ state }) => state === 'established').length;
+  const echoes = peers.slice(0, MOST_PINGED).map(async ({ allowedIps }) => {
+    const address = /^([^/]+)\/(?:32|128)$/.exec(allowedIps[0] ?? '')?.[1];
+    const time = address && (await ping(address));
+    return address && `${address} ${time ? `answers in ${time.toFixed(1)} ms` : 'answers no ping'}`;
+  });
+  const told = (await Promise.all(echoes)).filter(Boolean).join(', ');
+  const finding = `${reached} of ${peers.length} peers reached${told === '' ? '' : `; ${told}`}`;
   if (reached > 0) return { check: 'udp', verdict: 'good', finding };
   const remedy = `let UDP port ${status.listenPort} in and UDP out pass the firewall, or forward it and name --endpoint`;
   return { check: 'udp', verdict: 'bad', finding: `${finding}: ${peers[0].explanation}`, remedy };
 }
 
+/** Whether a full packet of the tunnel's fits the whole way to the peers, by packets that nobody may cut. */
 async function mtu(status: GatewayStatus | undefined): Promise<Finding> {
   const addresses = (status?.peers ?? []).flatMap(({ endpoint }) => {
     const address = endpoint?.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
@@ -126,9 +164,26 @@ async function mtu(status: GatewayStatus | undefined): Promise<Finding> {
   const fits = await measureMtu(addresses);
   if (!status)
     return { check: 'mtu', verdict: 'unknown', finding: `the routes take tunnel packets of ${fits} bytes` };
+  const known: string[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  for (const address of [...new Set(addresses)].slice(0, MOST_PROBED)) {
+    const around = OVERHEAD + (isIPv6(address) ? IPV6_HEADER : IPV4_HEADER);
+    const whole = await probePathMtu(address, status.mtu + around);
+    if (whole === undefined) continue;
+    known.push(`${address} gets packets of ${whole - around} bytes`);
+    least = Math.min(least, whole - around);
+  }
   const finding = `tunnel ${status.mtu} bytes, the routes take ${fits}`;
-  if (status.mtu <= fits) return { check: 'mtu', verdict: 'good', finding };
-  return { check: 'mtu', verdict: 'bad', finding, remedy: `set an MTU of ${fits} or less` };
+  if (status.mtu > Math.min(fits, least)) {
+    const remedy = `set an MTU of ${Math.min(fits, least)} or less`;
+    return { check: 'mtu', verdict: 'bad', finding: [finding, ...known].join('; '), remedy };
+  }
+  if (known.length > 0) {
+    return { check: 'mtu', verdict: 'good', finding: `${finding}; whole to ${known.join(', ')}` };
+  }
+  const why = 'no peer’s host answers a ping, so the way there was not measured';
+  const remedy = 'let ICMP echo pass, and install ping (Debian: apt install iputils-ping)';
+  return { check: 'mtu', verdict: 'unknown', finding: `${finding}; ${why}`, remedy };
 }
 
 function post(http: HttpClient, url: string, body: string): Promise<HttpAnswer> {
