@@ -40,3 +40,20 @@ declare module 'mc/config' {
   const config: Readonly<Record<string, unknown>>;
   export default config;
 }
+
+declare module 'embedded:io/socket/tcp' {
+  export default class TCP {
+    constructor(options: {
+      address: string;
+      port: number;
+      nodelay?: boolean;
+      onReadable?: (count: number) => void;
+      onWritable?: (count: number) => void;
+      onError?: () => void;
+    });
+    read(into: Uint8Array): number;
+    /** Bytes that can be written now. */
+    write(bytes: Uint8Array): number;
+    close(): void;
+  }
+}

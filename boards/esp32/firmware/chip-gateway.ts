@@ -3,7 +3,9 @@
 import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
 import { applyConfig } from '../../../src/gateway/apply-config.js';
+import type { ManagedGateway } from '../../../src/gateway/managed-gateway.js';
 import { Gateway } from '../../../src/gateway.js';
+import type { Prefix } from '../../../src/packet/address.js';
 import type { Clock, Log, Store } from '../../../src/ports.js';
 import { planRoutes } from '../../../src/router/routes.js';
 import { Device } from '../../../src/wireguard/device.js';
@@ -23,6 +25,8 @@ const LATE = 3_000;
 
 export interface ChipGatewayOptions {
   readonly config: TunnelConfig;
+  /** Of an enrolled chip: who configures it. */
+  readonly managed?: ManagedGateway;
   readonly uplink: Uplink;
   /** Whether peers may reach the network of the uplink. */
   readonly shareSite: boolean;
@@ -104,7 +108,7 @@ export class ChipGateway {
   }
 
   #start(): void {
-    const { config, uplink, shareSite, clock, edge, log } = this.#options;
+    const { config, managed, uplink, shareSite, clock, edge, log } = this.#options;
     const socket = new UplinkSocket(uplink.key, config.interface.listenPort ?? 0, CHIP_QUEUE, edge);
     this.#socket = socket;
     for (const key of uplink.clientKeys) {
@@ -122,11 +126,28 @@ export class ChipGateway {
       resolver: new LwipResolver(edge),
       batchCapacity: CHIP_BATCH,
     }).start();
+    managed?.start(this.#device, socket.port, {
+      setMtu: (mtu) => this.#setMtu(mtu),
+      setNetwork: (addresses, routes) => this.#setNetwork(addresses, routes),
+    });
     log.write('info', 'up', {
       listenPort: socket.port,
       mtu: this.#device.mtu,
       peers: this.#device.peerCount,
     });
+  }
+
+  #setMtu(mtu: number | undefined): void {
+    this.#device.mtu = Math.min(mtu ?? TUNNEL_MTU, TUNNEL_MTU);
+    this.#tunnel.setMtu(this.#device.mtu);
+  }
+
+  /** An address that is gone stays until the next start: it is nobody else's, and lwIP has no call to take one back. */
+  #setNetwork(addresses: readonly Prefix[], routes: readonly Prefix[]): boolean {
+    let good = true;
+    for (const address of addresses) good = this.#tunnel.addAddress(address) && good;
+    this.#tunnel.setRoutes(routes);
+    return good;
   }
 
   /** The configuration's first IPv4 name server, else the uplink's: clients need one to be asked for by DHCP. */

@@ -10,6 +10,7 @@ import { Edge, messageOf } from '../../xs/edge.js';
 import { LineLog } from '../../xs/log.js';
 import { VERSION } from '../../xs/version.js';
 import { BootGuard, GOOD_AFTER } from './boot-guard.js';
+import { ChipControl } from './chip-control.js';
 import { ChipGateway } from './chip-gateway.js';
 import { readConfiguration } from './configuration.js';
 import { Settings } from './settings.js';
@@ -44,24 +45,38 @@ function start(makeUplink: MakeUplink, chip: Chip, clock: ChipClock, log: LineLo
   if (failed.length > 0) throw new Error(`the primitives give wrong answers: ${failed.join(', ')}`);
   const store = new FlashStore();
   const guard = new BootGuard(store, primitives);
-  const config = chooseConfiguration(guard, chip.crashed, primitives, log);
-  if (config === undefined) return;
   const settings = new Settings(store);
+  const enrols = settings.claim !== undefined || store.get('enrolment') !== undefined;
+  const config = enrols ? undefined : chooseConfiguration(guard, chip.crashed, primitives, log);
+  if (config === undefined && !enrols) return;
   const uplink = makeUplink(settings, log, edge);
   const { shareSite } = settings;
+  const common = { uplink, shareSite, primitives, store, clock, edge, log };
   // The uplink starts the network stack, which the tunnel then joins; its call comes on a later turn of the loop.
-  let gateway: ChipGateway | undefined;
-  uplink.begin(() => gateway?.linkUp());
-  gateway = new ChipGateway({ config, uplink, shareSite, primitives, store, clock, edge, log });
+  let running: ChipGateway | undefined;
+  if (config !== undefined) {
+    uplink.begin(() => running?.linkUp());
+    running = new ChipGateway({ ...common, config });
+  } else {
+    const control = new ChipControl({ ...common, settings });
+    uplink.begin(() => {
+      if (running) running.linkUp();
+      else
+        control.linkUp((managed) => {
+          const configuration = managed.configuration(managed.lastPort);
+          running = new ChipGateway({ ...common, managed, config: configuration });
+          running.linkUp();
+        });
+    });
+  }
   if (!chip.beginWatchdog()) log.write('warn', 'no-watchdog');
-  const running = gateway;
   const goodAt = clock.monotonic() + GOOD_AFTER;
   let confirmed = false;
   Timer.repeat(() => {
     try {
-      running.poll();
-      if (chip.keyPressed) running.tellStatus();
-      if (running.advances) chip.feedWatchdog();
+      running?.poll();
+      if (chip.keyPressed) running?.tellStatus();
+      if (running?.advances ?? true) chip.feedWatchdog();
       if (!confirmed && clock.monotonic() >= goodAt) {
         confirmed = true;
         guard.confirm();

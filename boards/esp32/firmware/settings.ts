@@ -1,4 +1,5 @@
 import config from 'mc/config';
+import { textOfBytes } from '../../../src/identity/text.js';
 import type { Store } from '../../../src/ports.js';
 
 /**
@@ -35,9 +36,29 @@ export class Settings {
     return this.#text('share.site', config.shareSite) === 'yes';
   }
 
+  /** Secret. What this chip enrols with: the claim's URL, or its token beside `control`. */
+  get claim(): string | undefined {
+    return this.#text('claim', undefined);
+  }
+
+  /** `https://host` of the control plane, when the claim is a bare token. */
+  get control(): string | undefined {
+    return this.#text('control', undefined);
+  }
+
+  /** Pins of the control plane's key. */
+  get pins(): readonly string[] {
+    return this.#text('control.pins', undefined)?.split(/[\s,]+/) ?? [];
+  }
+
+  /** Certificates of authorities, PEM, in the place of the IDF's bundle. */
+  get authorities(): string | undefined {
+    return this.#text('control.ca', undefined);
+  }
+
   #text(name: string, builtIn: unknown): string | undefined {
     const stored = this.#store.get(name);
-    if (stored !== undefined) return stored.length > 0 ? String.fromCharCode(...stored) : undefined;
+    if (stored !== undefined) return stored.length > 0 ? textOfBytes(stored) : undefined;
     return typeof builtIn === 'string' && builtIn !== '' ? builtIn : undefined;
   }
 }

@@ -9,13 +9,13 @@ import { type Pins, pinBytes } from '../../../src/identity/pins.js';
 import type { Clock, Log, StreamConnector, Timer } from '../../../src/ports.js';
 import { BoardConnector } from '../../xs/control/connector.js';
 import type { Edge } from '../../xs/edge.js';
+import { NativeTls } from '../../xs/tls/native-tls.js';
 import { VERSION } from '../../xs/version.js';
 import { FileStore } from '../drivers/file-store.js';
 import { architecture, hostName } from '../drivers/machine.js';
 import { OneShot } from '../drivers/one-shot.js';
 import { SystemResolver } from '../drivers/resolver.js';
 import { Tcp } from '../drivers/tcp.js';
-import { OpenSslSession } from '../drivers/tls.js';
 
 export interface Services {
   readonly primitives: Primitives;
@@ -37,7 +37,7 @@ export function connectorOf(services: Services, pins: Pins): StreamConnector {
     resolver: new SystemResolver(edge),
     timer: timerOf(services),
     tcp: (address, port, events) => new Tcp({ ...events, address, port }, edge),
-    tls: (host) => new OpenSslSession(host, trust),
+    tls: (host) => new NativeTls(host, trust),
   });
 }
 

@@ -1,5 +1,5 @@
 /*
- * The methods of OpenSslSession (tls.ts): TLS 1.3 by OpenSSL between two memory buffers. It opens no socket; what comes
+ * The methods of NativeTls (boards/xs/tls/native-tls.ts): TLS 1.3 by OpenSSL between two memory buffers. It opens no socket; what comes
  * from the network is fed in, what should go there is taken out.
  */
 

@@ -40,9 +40,12 @@ const green = (route: RegExp) =>
   );
 /** Of what the far host sends, TCP to this port of the control plane goes nowhere. */
 const blockTcp = (port: number) =>
-  net.far.nft(
-    `table inet t { chain o { type filter hook output priority 0; ip daddr ${CONTROL_ADDRESS} tcp dport ${port} drop; } }`,
-  );
+  net.far.nft(`table inet t {
+    chain o {
+      type filter hook output priority 0;
+      ip daddr ${CONTROL_ADDRESS} tcp dport ${port} drop;
+    }
+  }`);
 
 function setUp(): void {
   net = new ControlLab();

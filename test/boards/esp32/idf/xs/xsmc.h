@@ -49,3 +49,8 @@ void xs_call(xsMachine *the, xsSlot slot, int id);
 #define xsBeginHost(machine) do { (void)(machine)
 #define xsEndHost(machine) } while (0)
 #define xsCall0_noResult(slot, id) xs_call(the, slot, id)
+int xs_type_of(xsMachine *the, xsSlot *slot);
+void xs_set_string(xsMachine *the, xsSlot *slot, const char *text);
+#define xsUndefinedType 0
+#define xsmcTypeOf(slot) xs_type_of(the, &slot)
+#define xsmcSetString(slot, text) xs_set_string(the, &slot, text)

@@ -1,7 +1,7 @@
-import { TlsError, type TlsSession, type TlsTrust } from '../../xs/control/tls-session.js';
+import { TlsError, type TlsSession, type TlsTrust } from '../control/tls-session.js';
 
-/** TLS 1.3 by the system's OpenSSL; see tls.c. */
-export class OpenSslSession extends Native('xs_tls_destructor') implements TlsSession {
+/** TLS 1.3 by what the board has: OpenSSL (boards/linux/drivers/tls.c), Mbed TLS (boards/native/esp32/tls.c). */
+export class NativeTls extends Native('xs_tls_destructor') implements TlsSession {
   /** Throws {@link TlsError} when there is nothing to trust. */
   constructor(host: string, trust: TlsTrust) {
     super();

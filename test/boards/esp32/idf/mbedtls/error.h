@@ -1,0 +1,3 @@
+#pragma once
+#include <stddef.h>
+void mbedtls_strerror(int error, char *text, size_t size);
