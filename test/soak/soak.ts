@@ -52,7 +52,7 @@ const INNER = { left: '10.72.0.1', right: '10.72.0.2' };
 const LEAST_SECONDS = 240;
 const FIRST_PORT = 5600;
 /** ms without a byte after which a flow is lost. */
-const STILL = 30_000;
+const STILL = 60_000;
 /** ms in which what is under way must arrive at the end. */
 const FINISH = 60_000;
 
