@@ -38,9 +38,12 @@ const NOMINATION = 2;
 const CONSENT = 3;
 
 export interface IceHandlers {
-  /** `local` is new and is to be signaled, before the candidates that follow. */
+  /**
+   * `local` is new and is to be signaled, together with all candidates that the host knows by now and whether those are
+   * all; the ones that follow come by `candidate`.
+   */
   described(agent: IceAgent): void;
-  /** A candidate to signal to the peer. */
+  /** One more candidate to signal to the peer. */
   candidate(candidate: LocalCandidate, agent: IceAgent): void;
   /** No further candidate will come for now: "end of candidates" (RFC 8838 section 13). */
   gathered(agent: IceAgent): void;
@@ -48,6 +51,8 @@ export interface IceHandlers {
   selected(pair: CandidatePair | undefined, agent: IceAgent, now: number): void;
   /** State or reason have changed. */
   changed(agent: IceAgent, now: number): void;
+  /** A pair has begun or ceased to be valid. */
+  pairChanged?(pair: CandidatePair, agent: IceAgent, now: number): void;
 }
 
 export interface IceAgentOptions {
@@ -160,6 +165,14 @@ export class IceAgent implements TransactionOwner, Scheduled {
     return this.#selected;
   }
 
+  /** The best pair that works now, among the direct ones or among those through a TURN server on either side. */
+  usable(relayed: boolean, now: number): CandidatePair | undefined {
+    if (this.#selected?.relayed === relayed) return this.#selected;
+    return this.#list.pairs.find(
+      (pair) => pair.valid && pair.relayed === relayed && this.#deadAt(pair, now) > now,
+    );
+  }
+
   /** Monotonic ms when `advance` is due; Infinity when nothing is. Requests in flight have their own deadlines. */
   get deadline(): number {
     let deadline = Math.min(this.#nextCheckAt, this.#failAt, this.#nominateAt());
@@ -174,7 +187,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
     if (this.#state !== 'stopped') return;
     this.#enter('waiting', 'awaiting-peer-credentials', now);
     this.#failAt = now + this.limits.checkTimeout;
-    this.#announce();
+    this.#handlers.described(this);
     this.#schedule();
   }
 
@@ -235,7 +248,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
 
   /**
    * New credentials and checks from the start (RFC 8445 section 9); the pair in use stays in use until another works.
-   * `described` and `candidate` say what has to be signaled again.
+   * `described` says that everything has to be signaled again.
    */
   restart(now: number): void {
     if (this.#state === 'stopped') return;
@@ -255,7 +268,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
     this.#failAt = now + this.limits.checkTimeout;
     this.#bases.renamed(this);
     this.#enter('waiting', 'awaiting-peer-credentials', now);
-    this.#announce();
+    this.#handlers.described(this);
     this.#schedule();
   }
 
@@ -456,12 +469,6 @@ export class IceAgent implements TransactionOwner, Scheduled {
     return this.#bases.bases.find((base) => base.id === id);
   }
 
-  #announce(): void {
-    this.#handlers.described(this);
-    for (const candidate of this.#bases.candidates) this.#handlers.candidate(candidate, this);
-    if (this.#bases.gathered) this.#handlers.gathered(this);
-  }
-
   #pairUp(remote: Candidate, now: number): void {
     for (const base of this.#bases.bases) this.#add(base, remote, now);
   }
@@ -567,7 +574,9 @@ export class IceAgent implements TransactionOwner, Scheduled {
 
   #succeeded(pair: CandidatePair, kind: number, now: number): void {
     if (pair.state === 'failed' && kind === CONSENT) pair.consentAt = now;
+    const before = pair.state;
     pair.state = 'succeeded';
+    if (before !== 'succeeded') this.#handlers.pairChanged?.(pair, this, now);
     if (this.#firstValidAt === Number.POSITIVE_INFINITY) this.#firstValidAt = now;
     if (pair.consentAt === Number.POSITIVE_INFINITY) pair.consentAt = now + this.#jittered(pair, now);
     this.#list.unfreeze(pair);
@@ -623,7 +632,9 @@ export class IceAgent implements TransactionOwner, Scheduled {
   #fail(pair: CandidatePair, now: number): void {
     if (pair.transaction !== undefined) this.#transactions.cancel(pair.transaction);
     pair.transaction = undefined;
+    const wasValid = pair.valid;
     pair.state = 'failed';
+    if (wasValid) this.#handlers.pairChanged?.(pair, this, now);
     pair.nominated = pair.useCandidate = false;
     pair.consentAt = Number.POSITIVE_INFINITY;
     this.#bases.release(pair.local.base, pair.remote.endpoint);

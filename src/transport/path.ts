@@ -358,7 +358,9 @@ export class PeerPath implements Roaming, PathCore {
       const { endpoint } = slot.transport;
       if (endpoint && sameEndpoint(endpoint, 0, endpoints, at)) return slot;
     }
-    return this.slots.find(({ transport }) => transport.owns?.(endpoints, at));
+    // Plain UDP takes what nobody else knows.
+    const owners = this.slots.filter(({ transport }) => transport.owns?.(endpoints, at));
+    return owners.find(({ transport }) => transport !== this.#udp) ?? owners[0];
   }
 
   /** One plain address when it is as simple as that, so that the fast ways of the host are not left. */

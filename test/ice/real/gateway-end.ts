@@ -84,7 +84,12 @@ export class GatewayEnd {
     this.agent = this.host.addAgent(
       options.controlling,
       {
-        described: (agent) => options.signal({ ufrag: agent.local.ufrag, pwd: agent.local.password }),
+        described: (agent) => {
+          const { ufrag, password } = agent.local;
+          options.signal({ ufrag, pwd: password });
+          for (const one of this.host.candidates) options.signal({ candidate: formatCandidate(one, ufrag) });
+          if (this.host.gathered) options.signal({ end: true });
+        },
         candidate: (candidate, agent) =>
           options.signal({ candidate: formatCandidate(candidate, agent.local.ufrag) }),
         gathered: () => options.signal({ end: true }),

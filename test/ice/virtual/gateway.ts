@@ -93,7 +93,13 @@ export class VirtualGateway {
       {
         described: (agent) => {
           const { ufrag, password } = agent.local;
-          this.signal((other) => other.agent.setRemote(ufrag, password, this.network.now));
+          const lines = this.host.candidates.map((one) => formatCandidate(one, ufrag));
+          const { gathered } = this.host;
+          this.signal((other) => {
+            other.agent.setRemote(ufrag, password, this.network.now);
+            for (const line of lines) other.agent.addRemoteCandidate(line, this.network.now);
+            if (gathered) other.agent.endOfRemoteCandidates(this.network.now);
+          });
         },
         candidate: (candidate, agent) => {
           const line = formatCandidate(candidate, agent.local.ufrag);
