@@ -11,7 +11,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 /** Documents at the top, and the README of each room. */
 const documents = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
-  ...['boards', 'host', 'test/lab'].map((folder) => `${folder}/README.md`),
+  ...['boards', 'host', 'host/relay', 'test/lab'].map((folder) => `${folder}/README.md`),
 ].filter((path) => existsSync(join(root, path)));
 
 describe.each(documents)('%s', (path) => {
@@ -50,9 +50,10 @@ describe('README.md and the programs', () => {
   test('agree on the options', () => {
     const script = (file: string) =>
       execFileSync(join(root, 'node_modules/.bin/tsx'), [file, '--help'], { encoding: 'utf8', cwd: root });
-    const known = ['up', 'enrol', 'run', 'status', 'check', 'doctor']
+    const known = ['up', 'enrol', 'run', 'status', 'explain', 'check', 'doctor']
       .map((command) => help('cloudbridge-gateway.js', command))
       .concat(help('cloudbridge-lab.js'))
+      .concat(help('cloudbridge-relay.js', 'serve'))
       .concat(script('test/bench/bench.ts'), script('test/soak/main.ts'))
       .concat(help('cloudbridge-control.js', 'serve'), help('cloudbridge-control.js', 'claim', 'create'))
       .join('\n');
