@@ -2,9 +2,9 @@ import type { Log } from '../../src/ports.js';
 import type { KeypairObserver } from '../../src/wireguard/keypair.js';
 import { messageOf } from './errors.js';
 import { laneWorkerFile } from './native/lane-keeper.js';
-import { loadLinux, NativeMissingError } from './native/linux.js';
+import { type Linux, loadLinux, NativeMissingError } from './native/linux.js';
 import { type NativeParts, NativePump } from './native/native-pump.js';
-import { checkNative } from './native/self-check.js';
+import { checkNative, checkOpenSsl } from './native/self-check.js';
 import { SharedTables } from './native/shared-tables.js';
 import { requireReleasableSockets } from './native/sockets.js';
 import { KeySlots } from './offload/key-slots.js';
@@ -42,7 +42,7 @@ export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log, paths 
   if (asked === 't0') return offload(kernel, 'asked for');
   if (paths) return offload(kernel, 'the threads of t1 know nothing but UDP, and relays are configured');
   try {
-    return native(prepareNative(kernel));
+    return native(prepareNative(kernel, asked === 't2', log));
   } catch (error) {
     if (!(error instanceof NativeMissingError || error instanceof KernelError)) throw error;
     log.write('info', 'native-tier-missing', { reason: error.message });
@@ -51,13 +51,35 @@ export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log, paths 
 }
 
 /** Throws {@link NativeMissingError} or KernelError. */
-function prepareNative(kernel: Kernel): NativeParts {
+function prepareNative(kernel: Kernel, openssl: boolean, log: Log): NativeParts {
   const linux = loadLinux();
   const workerFile = laneWorkerFile();
   requireReleasableSockets();
   checkNative(linux, kernel);
   const lane = kernel.laneAt(kernel.allocateLane());
-  return { kernel, linux, lane, workerFile, tables: new SharedTables(kernel, lane) };
+  const tables = new SharedTables(kernel, lane);
+  return {
+    kernel,
+    linux,
+    lane,
+    workerFile,
+    tables,
+    openssl: openssl ? prepareOpenSsl(kernel, linux, log) : WITHOUT,
+  };
+}
+
+const WITHOUT = { used: false, reason: '' };
+
+/** OpenSSL if it does the very same as the portable path. */
+function prepareOpenSsl(kernel: Kernel, linux: Linux, log: Log): NativeParts['openssl'] {
+  try {
+    checkOpenSsl(kernel, linux.addressOf(kernel.memory.buffer));
+    return { used: true, reason: 'long messages by the OpenSSL inside Node, ' };
+  } catch (error) {
+    if (!(error instanceof NativeMissingError)) throw error;
+    log.write('warn', 'openssl-not-used', { reason: error.message });
+    return { used: false, reason: `t2 cannot be had: ${error.message}; ` };
+  }
 }
 
 function native(parts: NativeParts): Tier {

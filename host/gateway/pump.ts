@@ -13,7 +13,7 @@ import { UdpSocket } from './udp-socket.js';
 
 /** What carries packets between the tunnel device, the WireGuard device and the UDP sockets. */
 export interface Pump {
-  /** `portable`, `t0` or `t1`. */
+  /** `portable`, `t0`, `t1` or `t2`. */
   readonly tier: string;
   /** One clause for the owner: why this tier. */
   readonly reason: string;

@@ -6,9 +6,9 @@ import type { LogFormat, LogThreshold } from './log.js';
 import { DEFAULT_FORWARD_LIMITS, type ForwardLimits } from './platform/forward-limits.js';
 import type { TunnelMode } from './platform/tunnel.js';
 
-export type TierChoice = 'auto' | 'portable' | 't0' | 't1';
+export type TierChoice = 'auto' | 'portable' | 't0' | 't1' | 't2';
 
-export const TIERS: readonly TierChoice[] = ['auto', 'portable', 't0', 't1'];
+export const TIERS: readonly TierChoice[] = ['auto', 'portable', 't0', 't1', 't2'];
 
 /** Every bound that an option can change, with its usual value. */
 export type GatewayLimits = Limits & ForwardLimits;

@@ -46,6 +46,7 @@ export interface LaneKeeperOptions {
   /** The compiled `worker.ts`. */
   readonly workerFile: string;
   readonly origin: number;
+  readonly openssl?: boolean;
   readonly log: Log;
   /** There is something to look at: notes, the queue. */
   readonly onWake: () => void;
@@ -100,6 +101,7 @@ export class LaneKeeper {
       roomBytes: size.room,
       ring: this.ring.address,
       event: openEvent(linux),
+      openssl: options.openssl ?? false,
       origin,
     };
     this.slotInUse = lane + kernel.constant('SLOT_IN_USE');

@@ -85,6 +85,8 @@ export interface LaneData {
   /** Queue to the control thread. */
   readonly ring: number;
   readonly event: number;
+  /** Seal and open long messages with the OpenSSL inside Node: tier T2. */
+  readonly openssl?: boolean;
   /** `hrtime` in ms at the zero of the control thread's monotonic clock. */
   readonly origin: number;
 }

@@ -5,6 +5,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { type KernelConstant, type KernelFunctions, type Lane, openLane } from '../wasm/kernel.js';
 import { hrtimeMs, LANE_COUNTERS, type LaneCounter, type LaneData, STATE } from './lane-state.js';
 import { EINTR, type Linux } from './linux.js';
+import { loadOpenSsl, OPENSSL_LEAST, OpenSslAead } from './openssl.js';
 
 const POLLFD_BYTES = 8;
 
@@ -15,6 +16,7 @@ export class LaneThread {
   readonly call: KernelFunctions;
   /** Where the memory begins for the operating system. */
   readonly base: number;
+  readonly #openssl: OpenSslAead | undefined;
   readonly #port: MessagePort;
   readonly #state: Int32Array;
   readonly #counters: Float64Array;
@@ -29,10 +31,15 @@ export class LaneThread {
     this.data = data;
     this.linux = linux;
     this.#port = port;
-    this.lane = openLane(data, data.lane);
-    this.call = this.lane.call;
     const { buffer } = data.memory;
     this.base = linux.addressOf(buffer);
+    this.#openssl = data.openssl ? new OpenSslAead(loadOpenSsl(), data.memory, this.base) : undefined;
+    this.lane = openLane(data, data.lane, this.#openssl);
+    this.call = this.lane.call;
+    if (this.#openssl) {
+      this.#openssl.scratch = data.lane + this.constant('ARGUMENTS') + 16;
+      this.call.useNative(OPENSSL_LEAST);
+    }
     this.#state = new Int32Array(buffer, data.lane + this.constant('LANE_STATE'), 16);
     this.#counters = new Float64Array(buffer, data.lane + this.constant('COUNTERS'), 32);
     this.#poll = data.lane + this.constant('POLL');
@@ -79,6 +86,7 @@ export class LaneThread {
   wait(fds: readonly number[], events: readonly number[], timeout: number): void {
     // What this thread derived from keys last does not lie around while it sleeps.
     this.call.eraseScratch();
+    this.#openssl?.forget();
     for (let i = 0; i < fds.length; i++) {
       this.#pollWords[2 * i] = fds[i];
       this.#pollHalves[4 * i + 2] = events[i];
@@ -99,6 +107,11 @@ export class LaneThread {
     if (this.#pollHalves[4 * own + 3] !== 0) {
       this.linux.read(this.data.event, this.base + this.#arguments, POLLFD_BYTES);
     }
+  }
+
+  /** The thread ends. */
+  close(): void {
+    this.#openssl?.close();
   }
 
   ready(i: number): number {

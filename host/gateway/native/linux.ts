@@ -58,7 +58,9 @@ export interface Linux {
   fcntl(fd: number, command: number, argument: number): number;
 }
 
-interface Koffi {
+/** What is used of koffi. */
+export interface Koffi {
+  /** Only what the process has loaded already: a second copy of a library may clash with Node's own. */
   load(path: null): { func(definition: string): unknown };
   address(value: unknown): bigint;
   errno(): number;
@@ -79,22 +81,25 @@ const CALLS = {
   fcntl: 'int fcntl(int, int, int)',
 } as const;
 
+/** Throws {@link NativeMissingError}. */
+export function loadKoffi(): Koffi {
+  try {
+    return createRequire(import.meta.url)('koffi') as Koffi;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const reason = code === 'MODULE_NOT_FOUND' ? 'it is not installed' : firstLine(error);
+    throw new NativeMissingError(`the package koffi cannot be loaded: ${reason}`);
+  }
+}
+
 /** Loads koffi and finds the calls in the running process. Throws {@link NativeMissingError}. */
 export function loadLinux(): Linux {
   if (process.platform !== 'linux') throw new NativeMissingError(`${process.platform} is not Linux`);
   if (!ARCHITECTURES.has(process.arch) || endianness() !== 'LE') {
     throw new NativeMissingError(`the native tier is not made for ${process.arch}`);
   }
-  let koffi: Koffi;
+  const koffi = loadKoffi();
   try {
-    koffi = createRequire(import.meta.url)('koffi') as Koffi;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const reason = code === 'MODULE_NOT_FOUND' ? 'it is not installed' : firstLine(error);
-    throw new NativeMissingError(`the package koffi cannot be loaded: ${reason}`);
-  }
-  try {
-    // The process itself has them: its C library is loaded already.
     const self = koffi.load(null);
     const calls = Object.fromEntries(
       Object.entries(CALLS).map(([name, definition]) => [name, self.func(definition)]),

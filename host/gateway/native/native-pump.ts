@@ -49,10 +49,13 @@ export interface NativeParts {
   /** The control thread's own lane. */
   readonly lane: Lane;
   readonly workerFile: string;
+  /** Tier T2: why OpenSSL seals and opens long messages; tier T1: why not, when it was asked for. */
+  readonly openssl: { readonly used: boolean; readonly reason: string };
 }
 
 export class NativePump implements Pump {
-  readonly tier = 't1';
+  readonly tier: 't1' | 't2';
+  readonly #crypto: string;
   readonly #parts: NativeParts;
   readonly #device: Device;
   readonly #log: Log;
@@ -80,7 +83,9 @@ export class NativePump implements Pump {
   /** Throws when the tunnel has no descriptor with offloads, or a thread cannot be prepared. */
   constructor(options: PumpOptions, parts: NativeParts) {
     const { device, tunnel, resolver, clock, log, onClosed } = options;
-    const { kernel, linux, tables, lane, workerFile } = parts;
+    const { kernel, linux, tables, lane, workerFile, openssl } = parts;
+    this.tier = openssl.used ? 't2' : 't1';
+    this.#crypto = openssl.reason;
     const { tun } = tunnel;
     if (tun === undefined || !tun.offload) {
       throw new NativeMissingError('the tunnel device has no segmentation offload');
@@ -96,7 +101,18 @@ export class NativePump implements Pump {
     const origin = hrtimeMs() - clock.monotonic();
     const keep = (role: Role, size: LaneRoom): LaneKeeper =>
       new LaneKeeper({
-        ...{ kernel, linux, base: this.#base, role, number: 0, size, workerFile, origin, log },
+        ...{
+          kernel,
+          linux,
+          base: this.#base,
+          role,
+          number: 0,
+          size,
+          workerFile,
+          origin,
+          log,
+          openssl: openssl.used,
+        },
         onWake: () => this.#wake(),
         onDead: (keeper) => tables.healAfter(keeper.slotInUse, device.peers()),
         onEnded: (reason) => this.#packets.onClosed?.(reason),
@@ -138,7 +154,7 @@ export class NativePump implements Pump {
     const merged = this.#descriptors.gro ? ' and coalescing' : '';
     const replaced = this.#lanes.reduce((n, lane) => n + lane.replacements, 0);
     const note = replaced === 0 ? '' : `; threads replaced ${replaced} times, see the log`;
-    return `a thread for each direction, WebAssembly, TUN with segmentation offload, batches with ${cut}${merged}${note}`;
+    return `${this.#crypto}a thread for each direction, WebAssembly, TUN with segmentation offload, batches with ${cut}${merged}${note}`;
   }
 
   get lastFailure(): SendFailure | undefined {

@@ -13,4 +13,5 @@ const data = workerData as LaneData;
 const thread = new LaneThread(data, loadLinux(), port);
 const loop = data.role === 'outward' ? new OutwardLoop(thread) : new InwardLoop(thread);
 const ended = loop.run();
+thread.close();
 if (ended !== undefined) port.postMessage({ ended } satisfies LaneMessage);

@@ -80,6 +80,7 @@ export interface KernelFunctions {
   // For data planes with threads of their own; see the files of `assembly/` of these names.
   useLaneAt(address: number): void;
   takeWake(): number;
+  useNative(from: number): void;
   initOutward(vectors: number, room: number, roomBytes: number, ring: number): void;
   outward(frame: number, length: number, time: number): number;
   goOutward(): number;
@@ -212,9 +213,31 @@ export interface KernelShare {
   readonly memory: WebAssembly.Memory;
 }
 
+/** ChaCha20-Poly1305 outside of the kernel, on addresses in its memory: WireGuard's nonce, no additional data. */
+export interface NativeAead {
+  sealNative(key: number, low: number, high: number, data: number, length: number): void;
+  /** 1 or 0; what is refused may have been changed. `length` counts the ciphertext without its tag. */
+  openNative(key: number, low: number, high: number, data: number, length: number): number;
+}
+
+/** Where none was brought along; `useNative` is not called then. */
+const NO_NATIVE_AEAD: NativeAead = {
+  sealNative: () => {
+    throw new KernelError('there is no other implementation to seal with');
+  },
+  openNative: () => 0,
+};
+
+function instantiate(
+  { module, memory }: KernelShare,
+  { sealNative, openNative } = NO_NATIVE_AEAD,
+): WebAssembly.Instance {
+  return new WebAssembly.Instance(module, { env: { memory, sealNative, openNative } });
+}
+
 /** An instance of the kernel that works in the lane at `base`, for the thread this is called in. */
-export function openLane(share: KernelShare, base: number): Lane {
-  const instance = new WebAssembly.Instance(share.module, { env: { memory: share.memory } });
+export function openLane(share: KernelShare, base: number, aead?: NativeAead): Lane {
+  const instance = instantiate(share, aead);
   const call = instance.exports as unknown as KernelFunctions;
   const layout = instance.exports as unknown as Layout;
   call.useLaneAt(base);
@@ -255,7 +278,7 @@ export class Kernel {
     const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: maximumPages, shared: true });
     try {
       this.share = { module: new WebAssembly.Module(readFileSync(file)), memory };
-      const instance = new WebAssembly.Instance(this.share.module, { env: { memory } });
+      const instance = instantiate(this.share);
       this.#layout = instance.exports as unknown as Layout;
       this.#main = instance.exports as unknown as KernelFunctions;
       this.#allocated = this.constant('HEAP');

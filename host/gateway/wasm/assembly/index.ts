@@ -26,6 +26,7 @@ export { VECTOR_BYTES, VECTOR_MESSAGES, ownerOf } from './vector';
 export { clearOutward, finishOutward, goOutward, initOutward, outward, outwardBytes } from './outward';
 export { BUFFER_BYTES, initInward, inward, inwardOne, prepareInward } from './inward';
 export { markCongestion } from './ecn';
+export { useNative } from './native-aead';
 export { initSingle, prepareSingle } from './single';
 export { eraseScratch } from './aead';
 export { takeFrame, segmentLength, writeSegment } from './segment';

@@ -1,7 +1,8 @@
 /** WireGuard transport data messages (paper, section 5.4.6) under the keys of a slot. */
 
 import { LENGTH_BLOCK, SLOT_LOCK, SLOT_RECEIVE_KEY, SLOT_REMOTE_INDEX, SLOT_SEND_KEY, at } from './layout';
-import { TAG_BYTES, open, peek, seal } from './aead';
+import { TAG_BYTES, peek } from './aead';
+import { openContent, sealContent } from './native-aead';
 import { IPV4_LENGTH, IPV6_HEADER, IPV6_LENGTH, load16 } from './ip';
 import { acceptCounter } from './replay';
 
@@ -34,7 +35,7 @@ export function sealMessage(message: usize, length: usize, padded: usize, slot: 
   store<u32>(message + 12, high);
   const packet = message + MESSAGE_HEADER;
   memory.fill(packet + length, 0, padded - length);
-  seal(slot + SLOT_SEND_KEY, low, high, packet, padded, 0, 0);
+  sealContent(slot + SLOT_SEND_KEY, low, high, packet, padded);
   return padded + MESSAGE_OVERHEAD;
 }
 
@@ -58,7 +59,7 @@ export function openMessage(message: usize, length: usize, slot: usize): i32 {
   const low = load<u32>(message + 8);
   const high = load<u32>(message + 12);
   const inner = length - MESSAGE_OVERHEAD;
-  if (!open(slot + SLOT_RECEIVE_KEY, low, high, message + MESSAGE_HEADER, inner, 0, 0)) return BAD_TAG;
+  if (!openContent(slot + SLOT_RECEIVE_KEY, low, high, message + MESSAGE_HEADER, inner)) return BAD_TAG;
   if (!lock(slot)) return REPLAYED;
   const fresh = acceptCounter(slot, (u64(high) << 32) | u64(low));
   atomic.store<u32>(slot + SLOT_LOCK, 0);
