@@ -36,6 +36,13 @@ const MOST_REPORTS = 64;
 
 export class ManagedTunnel {
   readonly agent: ControlAgent;
+  /** Who the gateway is, towards relays as towards the control plane. */
+  readonly credentials: Login;
+  /** The peers were brought in line with the network. */
+  onApplied: (() => void) | undefined;
+  /** How a peer's datagrams travel, and why; for reports. */
+  transportOf: (peer: Peer) => { readonly transport: string; readonly reason: string } | undefined = () =>
+    undefined;
   readonly #identity: GatewayIdentity;
   readonly #enrolment: Enrolment;
   readonly #request: EnrolledRequest;
@@ -79,6 +86,7 @@ export class ManagedTunnel {
       throw new GatewayError(EXIT.configuration, 'this gateway is not enrolled; run "enrol <claim>" first');
     }
     this.#enrolment = enrolment;
+    this.credentials = new Login(primitives, clock, this.#identity.http, enrolment, keys.identity);
     this.agent = new ControlAgent({
       primitives,
       clock,
@@ -86,7 +94,7 @@ export class ManagedTunnel {
       store: this.#identity.store,
       keys,
       enrolment,
-      credentials: new Login(primitives, clock, this.#identity.http, enrolment, keys.identity),
+      credentials: this.credentials,
       links: new NodeLinks(enrolment, pins, undefined, dial),
       actions: { changed: () => this.#apply(), facts: () => this.#facts() },
       firmware: this.#firmware,
@@ -148,12 +156,19 @@ export class ManagedTunnel {
   }
 
   status(): ControlStatus {
-    return controlStatus(this.agent, this.#enrolment, this.#peers(), this.#clock.monotonic());
+    const status = controlStatus(this.agent, this.#enrolment, this.#peers(), this.#clock.monotonic());
+    const failure = this.#followFailure;
+    return failure === undefined ? status : { ...status, refused: `the system: ${failure}` };
+  }
+
+  /** The other gateways of the tenant by their names. */
+  *sites(): IterableIterator<[string, Peer]> {
+    for (const site of this.#applier?.peers() ?? []) if (site[0] !== CONTROL_PEER_ID) yield site;
   }
 
   *#peers(): IterableIterator<Peer> {
     // The lamp for data is about sites; the control plane's peer has a lamp of its own.
-    for (const [id, peer] of this.#applier?.peers() ?? []) if (id !== CONTROL_PEER_ID) yield peer;
+    for (const [, peer] of this.sites()) yield peer;
   }
 
   #apply(): void {
@@ -166,6 +181,7 @@ export class ManagedTunnel {
       peers: tunnelPeers,
       keepalive: settings.keepalive ?? (settings.metered ? 0 : KEEPALIVE),
     });
+    this.onApplied?.();
     if (!this.#tunnel) return;
     if (settings.mtu !== this.#mtu) this.#setMtu(this.#tunnel, settings.mtu);
     this.#follow(this.#tunnel);
@@ -216,8 +232,9 @@ export class ManagedTunnel {
       const report: RecordValue = { id, state: peer.state, reason: peer.reason };
       if (peer.lastHandshake > 0) {
         report.handshake_age = Math.round((now - peer.lastHandshake) / 1000);
-        report.transport = 'udp';
-        report.transport_reason = 'only-transport';
+        const travels = this.transportOf(peer);
+        report.transport = travels?.transport ?? 'udp';
+        report.transport_reason = travels?.reason ?? 'only-transport';
       }
       const { loss } = peer;
       if (loss !== undefined) report.loss = Math.round(loss * 1000) / 1000;
