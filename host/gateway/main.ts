@@ -73,6 +73,16 @@ function program(finish: (code: number) => void): Command {
     .option('--pin <sha256/...>', "the server key's pin, and a spare one's; repeatable", collect, [])
     .option('--listen-port <port>', 'UDP port (the one of last time, or any)', readPort)
     .option('--endpoint <host:port>', 'where peers reach it (where the control plane sees it)')
+    .option(
+      '--relay <url>',
+      'where gateways meet that UDP does not reach, best first; repeatable',
+      collect,
+      [],
+    )
+    .option('--relay-ca <file>', 'certificates that relays are verified with')
+    .option('--relay-pin <sha256/...>', "a relay key's pin; repeatable", collect, [])
+    .option('--proxy <url>', 'HTTP proxy on the way to relays')
+    .option('--proxy-credentials <file>', 'user:password for it')
     .action(async (options) => finish(await runEnrolled(options)));
 
   root

@@ -1,4 +1,5 @@
 import type { Expose, Forward } from '../../src/config/forwards.js';
+import type { InterfaceReach } from '../../src/config/reach.js';
 import type { Timing } from '../../src/wireguard/constants.js';
 import { LIMITS, type Limits } from '../../src/wireguard/limits.js';
 import type { ConfigurationText } from './configuration.js';
@@ -20,6 +21,8 @@ export interface EnrolledRequest {
   readonly listenPort: number;
   /** Where peers reach it, when that is not where the control plane sees it. */
   readonly endpoint: string | undefined;
+  /** Relays at which it meets the other gateways of its tenant, with the token of its identity. */
+  readonly reach?: InterfaceReach | undefined;
 }
 
 /** What a gateway is asked to be: plain data, which the outer process of rootless mode hands to the inner one. */

@@ -108,13 +108,17 @@ export class RunningGateway {
       ? await resolveEndpoints(config, this.resolver, log)
       : new Map<PeerConfig, Uint8Array>();
 
-    this.reach = Reach.prepare(config, {
+    const parts = {
       clock: this.clock,
       log,
       primitives: this.primitives,
       interfaceName,
-      dial: outside && ((host, to) => outside.connect(host, to)),
-    });
+      dial: outside && ((host: string, to: number) => outside.connect(host, to)),
+      token: () => this.managed?.credentials.token(),
+    };
+    this.reach = request.enrolled
+      ? Reach.enrolled(request.enrolled.reach, parts)
+      : Reach.prepare(config, parts);
     const tier = chooseTier(request.tier, this.surroundings.choice.mode, log, this.reach !== undefined);
     const device = new Device({
       primitives: this.primitives,
@@ -150,8 +154,9 @@ export class RunningGateway {
     if (config) await tunnel.configure();
     else await run('ip', ['link', 'set', 'dev', interfaceName, 'mtu', String(DEFAULT_MTU)]);
     device.mtu = tunnel.mtu;
-    if (config) this.reach?.apply(config, device);
+    if (config && !this.managed) this.reach?.apply(config, device);
     this.reach?.start();
+    this.meet();
     await this.managed?.start(device, tunnel);
 
     this.host = new GatewayUapiHost(tunnel, this.pump, log, () => this.status());
@@ -262,6 +267,14 @@ export class RunningGateway {
       log,
       stateDirectory: request.stateDirectory,
     });
+  }
+
+  /** An enrolled gateway reaches the others of its tenant over relays, too. */
+  private meet(): void {
+    const { reach, managed } = this;
+    if (!reach || !managed) return;
+    managed.onApplied = () => reach.applySites(managed.sites());
+    managed.transportOf = (peer) => reach.travels(peer);
   }
 
   private announce(): void {

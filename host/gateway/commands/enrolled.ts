@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type InterfaceReach, InterfaceReachDraft } from '../../../src/config/reach.js';
 import { type Claim, type EnrolmentResult, parseClaim } from '../../../src/identity/enrolment.js';
 import { Login } from '../../../src/identity/login.js';
 import type { HttpAnswer } from '../../../src/ports.js';
@@ -32,6 +33,11 @@ export interface RunEnrolledOptions extends EnrolOptions, CarryingOptions {
   claim?: string;
   listenPort?: number;
   endpoint?: string;
+  relay: string[];
+  relayPin: string[];
+  relayCa?: string;
+  proxy?: string;
+  proxyCredentials?: string;
 }
 
 const STDIN = 0;
@@ -69,9 +75,30 @@ export async function runEnrolled(options: RunEnrolledOptions): Promise<number> 
     ...request,
     interfaceName: requireInterfaceName(options.name),
     configuration: undefined,
-    enrolled: { listenPort: options.listenPort ?? 0, endpoint: options.endpoint },
+    enrolled: { listenPort: options.listenPort ?? 0, endpoint: options.endpoint, reach: reachOf(options) },
     failAfter: undefined,
   });
+}
+
+/** The same settings as behind `#@` in a configuration, read and refused alike. */
+function reachOf(options: RunEnrolledOptions): InterfaceReach | undefined {
+  const draft = new InterfaceReachDraft();
+  const path = (file: string | undefined) => (file === undefined ? [] : [resolve(file)]);
+  const given: [key: string, option: string, values: readonly string[]][] = [
+    ['Relay', '--relay', options.relay],
+    ['RelayPin', '--relay-pin', options.relayPin],
+    ['RelayCa', '--relay-ca', path(options.relayCa)],
+    ['Proxy', '--proxy', options.proxy === undefined ? [] : [options.proxy]],
+    ['ProxyCredentials', '--proxy-credentials', path(options.proxyCredentials)],
+  ];
+  for (const [key, option, values] of given) {
+    for (const text of values) {
+      draft.read(key, { text, line: 0, column: 0 }, (_, __, { message, remedy }) => {
+        throw new GatewayError(EXIT.usage, `${option}: ${message}; ${remedy}`);
+      });
+    }
+  }
+  return draft.finish();
 }
 
 /** Gives the identity back, at the control plane if it answers, and on this device in any case. */

@@ -24,6 +24,7 @@ import {
 } from '../../../src/transport/decision-table.js';
 import { MasqueTransport } from '../../../src/transport/masque-transport.js';
 import { METERED_PATH_OPTIONS, PATH_OPTIONS, type PathOptions } from '../../../src/transport/path-options.js';
+import { pathView } from '../../../src/transport/path-view.js';
 import { Paths, type PlannedTransport } from '../../../src/transport/paths.js';
 import { meetingTarget, type RelayAccess, type RelayTarget } from '../../../src/transport/relay-access.js';
 import type { Transport } from '../../../src/transport/transport.js';
@@ -37,6 +38,9 @@ import { EXIT, GatewayError, messageOf } from '../errors.js';
 import { NetworkWatch } from './network-watch.js';
 import { NodeStreamConnector } from './stream-connector.js';
 
+/** Of enrolled gateways, best first. */
+const MEETING_TRANSPORTS: readonly ReachTransport[] = ['masque', 'websocket'];
+
 export interface ReachParts {
   readonly clock: Clock;
   readonly log: Log;
@@ -45,6 +49,8 @@ export interface ReachParts {
   readonly interfaceName: string;
   /** How to reach the network from a namespace without one. */
   readonly dial: Dial | undefined;
+  /** What relays are shown in the place of a token file. */
+  readonly token?: (() => string | undefined) | undefined;
 }
 
 export class Reach {
@@ -63,6 +69,11 @@ export class Reach {
     const made = new Reach(reach, parts);
     made.check(config);
     return made;
+  }
+
+  /** Of a gateway that a control plane configures: it meets the others of its tenant at the relays. */
+  static enrolled(reach: InterfaceReach | undefined, parts: ReachParts): Reach | undefined {
+    return reach && new Reach(reach, parts);
   }
 
   private constructor(reach: InterfaceReach, parts: ReachParts) {
@@ -97,6 +108,33 @@ export class Reach {
       const peer = device.peer(entry.publicKey);
       if (peer) this.#give(peer, entry);
     }
+  }
+
+  /** Gives the other gateways of the tenant, by their names, a path each: direct, or by a meeting at the relay. */
+  applySites(sites: Iterable<[string, Peer]>): void {
+    const present = new Set<Peer>();
+    for (const [name, peer] of sites) {
+      present.add(peer);
+      if (this.#made.get(peer) === name) continue;
+      this.#made.set(peer, name);
+      const planned: PlannedTransport[] = [{ transport: new UdpTransport(), place: 0 }];
+      for (const [i, kind] of MEETING_TRANSPORTS.entries()) {
+        const transports = this.#relayed(kind, () => meetingTarget(name));
+        for (const transport of transports) planned.push({ transport, place: 1 + i });
+      }
+      this.paths.add(peer, planned, name);
+    }
+    for (const peer of this.#made.keys()) if (!present.has(peer)) this.#drop(peer);
+  }
+
+  /** How a peer's datagrams travel, and why. */
+  travels(peer: Peer): { transport: string; reason: string } | undefined {
+    const path = this.paths.of(peer);
+    if (!path?.active) return undefined;
+    return {
+      transport: path.active.transport.kind,
+      reason: pathView(path, this.#parts.clock.monotonic()).reason,
+    };
   }
 
   start(): void {
@@ -163,7 +201,7 @@ export class Reach {
 
   #access(relay: string): RelayAccess {
     const { tokenFile, caFile, pins, proxy, credentialsFile } = this.#reach;
-    const { primitives, dial } = this.#parts;
+    const { primitives, dial, token } = this.#parts;
     const ca = caFile === undefined ? undefined : this.#read(caFile);
     const tls = controlTls(
       pins.map((pin) => parsePin(pin)!),
@@ -178,7 +216,7 @@ export class Reach {
           credentialsFile === undefined ? undefined : () => splitCredentials(this.#read(credentialsFile)),
       },
       // Read anew each time: whoever renews it only replaces the file.
-      token: () => (tokenFile === undefined ? undefined : this.#read(tokenFile)?.trim() || undefined),
+      token: () => (tokenFile === undefined ? token?.() : this.#read(tokenFile)?.trim() || undefined),
       primitives,
     };
   }
