@@ -42,6 +42,8 @@ export class GatewaySession {
   readonly tenant: string;
   readonly remoteAddress: string;
   readonly openedAt = Date.now();
+  /** It came out of the tunnel. */
+  inTunnel = false;
   /** After `hello`. */
   boot: string | undefined;
   mostBytes = SMALL_MESSAGE_BYTES;

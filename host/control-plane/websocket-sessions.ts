@@ -52,7 +52,9 @@ export class WebSocketSessions {
       const transport = new WebSocketTransport(webSocket);
       // Out of the tunnel everybody comes from its near end.
       const remote = inTunnel ? '' : (request.socket.remoteAddress ?? '');
-      transport.carry(this.#door.open(transport, admission.claims, remote));
+      const session = this.#door.open(transport, admission.claims, remote);
+      session.inTunnel = inTunnel;
+      transport.carry(session);
     });
   }
 }

@@ -11,7 +11,8 @@ import { IP, labSuite, NFT, PING } from '../lab/requirements.js';
 
 const CONTROL = fileURLToPath(new URL('../../dist/cloudbridge-control.js', import.meta.url));
 const OPENSSL = { program: 'openssl', package: 'openssl' } as const;
-const TUNNEL_PORT = 51_900;
+/** Names the control plane's tunnel end, too, and names are the machine's. */
+const TUNNEL_PORT = 30_000 + (process.pid % 10_000);
 
 /** The control plane on one host, gateways of two tenants on two others, all on one wire. */
 labSuite('control inside the tunnel', ['root', IP, NFT, PING, OPENSSL, { file: CONTROL }], () => {
@@ -144,7 +145,9 @@ labSuite('control inside the tunnel', ['root', IP, NFT, PING, OPENSSL, { file: C
   afterAll(() => {
     for (const child of processes) child.kill();
     execFileSync('sleep', ['2']);
-    for (const host of hosts) execFileSync('sh', ['-c', `ip netns delete ${host} || true`]);
+    // A namespace outlives its name while connections linger.
+    for (const host of hosts)
+      execFileSync('sh', ['-c', `ip link delete ${host}0; ip netns delete ${host} || true`]);
     ip('link', 'delete', hub);
     rmSync(folder, { recursive: true, force: true });
   });

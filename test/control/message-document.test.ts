@@ -9,9 +9,10 @@ function messageDocument(): string {
     '',
     'Made from `src/control/messages.ts` by `npx vitest run -u test/control/message-document.test.ts`.',
     '',
-    'JSON text over a WebSocket: `{"type", "id"?, "from"?, "to"?, "data", "timestamp"?}`. `from` is set by the server;',
-    '`timestamp` is milliseconds since 1970. Unknown types and unknown fields are ignored, types are counted. A gateway',
-    'tells in `hello` the largest message it takes; nobody sends more than 65,536 bytes.',
+    'JSON text, the same over every link (WebSocket, MQTT, event stream, polling, inside the tunnel): `{"type", "id"?,',
+    '"from"?, "to"?, "data", "timestamp"?}`. `from` is set by the server; `timestamp` is milliseconds since 1970. Unknown',
+    'types and unknown fields are ignored, types are counted. A gateway tells in `hello` the largest message it takes;',
+    'nobody sends more than 65,536 bytes.',
   ];
   for (const [name, type] of Object.entries(MESSAGE_TYPES)) {
     const arrow = { up: 'gateway → server', down: 'server → gateway', both: 'both ways' }[type.direction];

@@ -53,6 +53,11 @@ export class MqttFrames extends Duplex {
     else this.#socket.once('drain', () => done());
   }
 
+  /** A packet comes in pieces; it should leave as one TLS record in one segment. */
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'buffer', done);
+  }
+
   override _final(done: () => void): void {
     this.#socket?.end(done);
   }
