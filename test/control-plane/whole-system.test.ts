@@ -54,7 +54,7 @@ const bothGreen = ({ control }: GatewayStatus): boolean =>
   control?.control === 'green' && control.data === 'green';
 
 beforeAll(async () => {
-  system = await System.start({ heartbeat: 5 });
+  system = await System.start({ heartbeat: 1 });
 });
 afterAll(async () => {
   for (const name of [...running.keys()]) await stop(name, 'SIGTERM');

@@ -18,26 +18,26 @@ it('is what the network dropped, each way for itself, over changes of keys, and 
     if (lost) dropped++;
     return !lost;
   };
-  for (let i = 0; i < 1_000; i++) {
+  for (let i = 0; i < 200; i++) {
     a.send(A_TO_B(i % 100));
-    world.run(500);
+    world.run(1_500);
     // Asked in between, as heartbeats do.
     if (i % 50 === 0) b.peer.loss;
   }
-  // 500 s are more than one life of the keys.
-  expect(a.peer.keypairs.current?.createdAt).toBeGreaterThan(300_000);
-  expect(b.peer.loss).toBeCloseTo(dropped / sent, 2);
+  // 300 s are more than one life of the keys.
+  expect(a.peer.keypairs.current?.createdAt).toBeGreaterThan(200_000);
+  expect(Math.abs(b.peer.loss! - dropped / sent)).toBeLessThan(0.02);
   world.passes = () => true;
-  for (let i = 0; i < 8_000; i++) a.send(A_TO_B());
+  for (let i = 0; i < 600; i++) a.send(A_TO_B());
   world.exchange();
-  expect(b.peer.loss).toBeLessThan(0.05);
+  expect(b.peer.loss).toBeCloseTo(dropped / (sent + 600), 2);
 });
 
 it('is no loss when messages only change their order', () => {
   const { world, a, b } = pair(8);
   a.send(A_TO_B());
   world.exchange();
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 10; i++) {
     for (let n = 0; n < 8; n++) a.send(A_TO_B(n));
     const datagrams = a.take();
     for (const datagram of datagrams.reverse()) world.deliver(datagram);
