@@ -12,7 +12,7 @@ const POLLOUT = 4;
 const EVENT = 3;
 export const TUN = 4;
 export const UDP = 5;
-/** Where the memory seems to begin: a number that nobody adds to an address by accident. */
+/** Where the memory seems to begin unless told: a number that nobody adds to an address by accident. */
 const BASE = 0x7100_0000_0000;
 
 // struct mmsghdr, struct cmsghdr; socket levels and options of Linux
@@ -48,9 +48,16 @@ export class MemoryLinux implements Linux {
   onIdle: () => void = () => {};
   /** Told how many messages of a call are wanted: how many are sent now, 0 when the socket is full. */
   room: (count: number) => number = (count) => count;
+  readonly #baseOf: (memory: SharedArrayBuffer) => number;
+  #base = BASE;
   #memory = new Uint8Array(new SharedArrayBuffer(0));
   #view = new DataView(this.#memory.buffer);
   #errno = 0;
+
+  /** `baseOf` gives the memory's true address, for whoever uses it beside this. */
+  constructor(baseOf: (memory: SharedArrayBuffer) => number = () => BASE) {
+    this.#baseOf = baseOf;
+  }
 
   errno(): number {
     return this.#errno;
@@ -59,11 +66,12 @@ export class MemoryLinux implements Linux {
   addressOf(memory: SharedArrayBuffer): number {
     this.#memory = new Uint8Array(memory);
     this.#view = new DataView(memory);
-    return BASE;
+    this.#base = this.#baseOf(memory);
+    return this.#base;
   }
 
   #at(address: number | bigint): number {
-    const at = Number(address) - BASE;
+    const at = Number(address) - this.#base;
     if (!(at >= 0x1000 && at < this.#memory.length)) throw new Error(`a wild address: ${address}`);
     return at;
   }

@@ -14,6 +14,7 @@ import {
   type Role,
   STATE,
 } from '../../host/gateway/native/lane-state.js';
+import { loadLinux } from '../../host/gateway/native/linux.js';
 import { MessagePort } from '../../host/gateway/native/message-port.js';
 import { Notes } from '../../host/gateway/native/notes.js';
 import { OutwardLoop } from '../../host/gateway/native/outward-loop.js';
@@ -41,7 +42,14 @@ class LoopEnd {
   readonly #counters: Float64Array;
   readonly #told = new Map<LaneCounter, number>();
 
-  constructor(kernel: Kernel, linux: MemoryLinux, tables: SharedTables, role: Role, now: () => number) {
+  constructor(
+    kernel: Kernel,
+    linux: MemoryLinux,
+    tables: SharedTables,
+    role: Role,
+    now: () => number,
+    openssl: boolean,
+  ) {
     this.#kernel = kernel;
     this.ring = new ControlRing(kernel, RING);
     this.#lane = kernel.allocateLane();
@@ -50,7 +58,7 @@ class LoopEnd {
       ...{ role, module: kernel.share.module, memory: kernel.share.memory, lane: this.#lane },
       vectors: kernel.allocate(2 * kernel.constant('VECTOR_BYTES')),
       room: kernel.allocate(roomBytes),
-      ...{ roomBytes, ring: this.ring.address, event: EVENT, origin: 0 },
+      ...{ roomBytes, ring: this.ring.address, event: EVENT, origin: 0, openssl },
     };
     const port = { postMessage: () => {} };
     const thread = new LaneThread(
@@ -98,7 +106,7 @@ class LoopEnd {
 
 export class NativeEnd {
   readonly tables: SharedTables;
-  readonly linux = new MemoryLinux();
+  readonly linux: MemoryLinux;
   badFrames = 0;
   readonly #kernel: Kernel;
   readonly #notes: Notes;
@@ -109,8 +117,10 @@ export class NativeEnd {
   readonly #batch = new Batch(PACKET_BYTES);
   #node: VirtualNode | undefined;
 
-  constructor(kernelFile: string | undefined) {
-    const { linux } = this;
+  /** `openssl`: with the one inside Node for long messages. Throws NativeMissingError when there is none. */
+  constructor(kernelFile: string | undefined, openssl: boolean) {
+    const linux = openssl ? new MemoryLinux(loadLinux().addressOf) : new MemoryLinux();
+    this.linux = linux;
     const kernel = new Kernel(kernelFile);
     this.#kernel = kernel;
     const base = linux.addressOf(kernel.memory.buffer);
@@ -119,8 +129,8 @@ export class NativeEnd {
     this.tables = new SharedTables(kernel, lane);
     this.#notes = new Notes(kernel, this.tables);
     const now = () => this.#node?.world.clock.monotonic() ?? 0;
-    this.#outward = new LoopEnd(kernel, linux, this.tables, 'outward', now);
-    this.#inward = new LoopEnd(kernel, linux, this.tables, 'inward', now);
+    this.#outward = new LoopEnd(kernel, linux, this.tables, 'outward', now, openssl);
+    this.#inward = new LoopEnd(kernel, linux, this.tables, 'inward', now, openssl);
     this.#packets = new PacketPort(kernel, [this.#outward.ring], (frame) => linux.written.push(frame));
     this.#messages = new MessagePort(kernel, lane, linux, base, [this.#inward.ring]);
     this.#messages.udp4 = UDP;

@@ -1,5 +1,7 @@
 /** What the comparison asks of a tier: its two halves between virtual devices, without descriptors and sockets. */
 
+import { NativeMissingError } from '../../host/gateway/native/linux.js';
+import { loadOpenSsl } from '../../host/gateway/native/openssl.js';
 import { KeySlots } from '../../host/gateway/offload/key-slots.js';
 import { Kernel, type Lane } from '../../host/gateway/wasm/kernel.js';
 import type { KeypairObserver } from '../../src/wireguard/keypair.js';
@@ -83,15 +85,17 @@ class T0 implements Tier {
   }
 }
 
-/** T1: the loops of its threads, on an operating system of arrays. */
-class T1 implements Tier {
-  readonly name = 't1';
+/** T1 and T2: the loops of their threads, on an operating system of arrays. */
+class Native implements Tier {
+  readonly name: string;
   readonly knowsStride = true;
   readonly carriesMarks = true;
   readonly #ends: Readonly<Record<Side, NativeEnd>>;
 
-  constructor(kernelFile: string | undefined) {
-    this.#ends = { a: new NativeEnd(kernelFile), b: new NativeEnd(kernelFile) };
+  constructor(name: 't1' | 't2', kernelFile: string | undefined) {
+    this.name = name;
+    const end = (): NativeEnd => new NativeEnd(kernelFile, name === 't2');
+    this.#ends = { a: end(), b: end() };
   }
 
   keypairs(side: Side): KeypairObserver {
@@ -123,5 +127,16 @@ export function other(side: Side): Side {
 /** Every tier that this machine can run. `kernelFile` is the compiled kernel; the one in `dist/` when absent. */
 export const TIERS: Readonly<Record<string, (kernelFile?: string) => Tier>> = {
   t0: (kernelFile) => new T0(kernelFile),
-  t1: (kernelFile) => new T1(kernelFile),
+  t1: (kernelFile) => new Native('t1', kernelFile),
+  ...(showsOpenSsl() && { t2: (kernelFile?: string) => new Native('t2', kernelFile) }),
 };
+
+function showsOpenSsl(): boolean {
+  try {
+    loadOpenSsl();
+    return true;
+  } catch (error) {
+    if (error instanceof NativeMissingError) return false;
+    throw error;
+  }
+}
