@@ -42,6 +42,8 @@ export class Race {
       if (negative.until(network, name, now) > 0 && others) continue;
       slot.nextTry = now + Math.max(this.#pause, retryAfter);
       slot.transport.open(now);
+      // Nothing was asked of anybody: it comes as soon as there is something to show.
+      if (slot.transport.reason === 'no-token') slot.nextTry = now + options.retryFirst;
     }
     if (now - this.since > this.#pause) {
       this.since = now;

@@ -323,10 +323,11 @@ export abstract class StreamTransport implements Transport {
 
   #fail(reason: TransportReason, detail: string): void {
     this.#abandon();
+    const known = this.#state === 'failed' && this.#reason === reason;
     this.#state = 'failed';
     this.#reason = reason;
     this.detail = detail.slice(0, MOST_DETAIL);
-    this.events?.changed();
+    if (!known) this.events?.changed();
   }
 
   #abandon(): void {
