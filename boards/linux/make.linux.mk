@@ -15,6 +15,8 @@ PROGRAM = $(BIN_DIR)/cloudbridge-gateway
 
 build: $(PROGRAM)
 
+# At a fixed address the preloaded objects point at each other as they lie in the file. Moved, each of them would be
+# written to at the start: 1.3 MB more of memory.
 $(PROGRAM): $(XS_OBJECTS) $(TMP_DIR)/mc.xs.c.o $(TMP_DIR)/mc.resources.c.o $(OBJECTS)
 	@echo "# ld" $(@F)
-	$(CC) $^ $(LINK_LIBRARIES) -o $@
+	$(CC) -no-pie $^ $(LINK_LIBRARIES) -o $@
