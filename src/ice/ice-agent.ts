@@ -4,76 +4,25 @@
  * starts with the first pair that works.
  */
 
-import type { Digests } from '../crypto/digests.js';
 import { ENDPOINT_BYTES, sameEndpoint } from '../packet/endpoint.js';
 import type { Scheduled } from '../wireguard/deadline-heap.js';
-import { type Candidate, candidatePriority, type LocalCandidate } from './candidate.js';
+import type { Candidate, LocalCandidate } from './candidate.js';
 import type { CandidatePair, Generation } from './candidate-pair.js';
-import { type CandidateRefusal, parseCandidate } from './candidate-text.js';
+import { CHECK, CheckExchange, type CheckResults, CONSENT, NOMINATION } from './check-exchange.js';
 import { CheckList } from './check-list.js';
-import { CHECK_ATTRIBUTES, CheckMessages, compareTieBreaker } from './check-messages.js';
+import { CHECK_ATTRIBUTES, type CheckMessages } from './check-messages.js';
+import { Consent } from './consent.js';
+import { type IceAgentOptions, IceCounters, type IceHandlers } from './ice-agent-options.js';
 import { areIceCredentials, makeIceCredentials } from './ice-credentials.js';
 import { ICE_LIMITS, type IceLimits } from './ice-limits.js';
 import type { IceReason, IceState } from './ice-reasons.js';
 import type { LocalBase, LocalBases } from './local-base.js';
-import { readStunAddress } from './stun-address.js';
-import {
-  CLASS_ERROR,
-  ERROR_ROLE_CONFLICT,
-  ICE_CONTROLLED,
-  ICE_CONTROLLING,
-  PRIORITY,
-  USE_CANDIDATE,
-  USERNAME,
-  XOR_MAPPED_ADDRESS,
-} from './stun-constants.js';
-import { errorCodeOf } from './stun-error.js';
+import { RemoteCandidates, type RemoteRefusal } from './remote-candidates.js';
+import { IceRole } from './role.js';
+import { PRIORITY, USE_CANDIDATE, USERNAME } from './stun-constants.js';
 import { StunIntegrity } from './stun-integrity.js';
-import type { StunTransaction, StunTransactions, TransactionOwner } from './stun-transactions.js';
 import type { StunView } from './stun-view.js';
 import { bytesOfText } from './text-bytes.js';
-
-const CHECK = 1;
-const NOMINATION = 2;
-const CONSENT = 3;
-
-export interface IceHandlers {
-  /**
-   * `local` is new and is to be signaled, together with all candidates that the host knows by now and whether those are
-   * all; the ones that follow come by `candidate`.
-   */
-  described(agent: IceAgent): void;
-  /** One more candidate to signal to the peer. */
-  candidate(candidate: LocalCandidate, agent: IceAgent): void;
-  /** No further candidate will come for now: "end of candidates" (RFC 8838 section 13). */
-  gathered(agent: IceAgent): void;
-  /** Where traffic goes from now on; undefined is nowhere. */
-  selected(pair: CandidatePair | undefined, agent: IceAgent, now: number): void;
-  /** State or reason have changed. */
-  changed(agent: IceAgent, now: number): void;
-  /** A pair has begun or ceased to be valid. */
-  pairChanged?(pair: CandidatePair, agent: IceAgent, now: number): void;
-}
-
-export interface IceAgentOptions {
-  readonly digests: Digests;
-  readonly random: (out: Uint8Array) => void;
-  readonly transactions: StunTransactions;
-  readonly bases: LocalBases;
-  /** The side that made the offer controls (RFC 8445 section 6.1.1); a conflict mends itself. */
-  readonly controlling: boolean;
-  readonly handlers: IceHandlers;
-  readonly limits?: Partial<IceLimits>;
-}
-
-export class IceCounters {
-  /** Requests whose integrity was wrong; nobody was answered. */
-  rejected = 0;
-  /** Remote candidates that were refused, for whatever reason. */
-  refusedCandidates = 0;
-  roleConflicts = 0;
-  restarts = 0;
-}
 
 interface EarlyCheck {
   readonly base: number;
@@ -82,49 +31,46 @@ interface EarlyCheck {
   readonly nominate: boolean;
 }
 
-export class IceAgent implements TransactionOwner, Scheduled {
+export class IceAgent implements CheckResults, Scheduled {
   filedAt = 0;
   heapIndex = -1;
   readonly counters = new IceCounters();
   readonly limits: IceLimits;
   readonly #options: IceAgentOptions;
-  readonly #transactions: StunTransactions;
   readonly #bases: LocalBases;
   readonly #handlers: IceHandlers;
+  readonly #exchange: CheckExchange;
   readonly #messages: CheckMessages;
   readonly #integrity: StunIntegrity;
-  readonly #tieBreaker = new Uint8Array(8);
+  readonly #role: IceRole;
+  readonly #consent: Consent;
   readonly #list: CheckList;
-  readonly #mapped = new Uint8Array(ENDPOINT_BYTES);
+  readonly #remotes: RemoteCandidates;
   readonly #early: EarlyCheck[] = [];
-  #remotes: Candidate[] = [];
-  #controlling: boolean;
   #generation: Generation;
   /** What came before a restart, until the new one has a pair. */
   #previous: Generation | undefined;
   #state: IceState = 'stopped';
   #reason: IceReason = 'not-started';
   #selected: CandidatePair | undefined;
-  #remoteEnded = false;
   #nextCheckAt = Number.POSITIVE_INFINITY;
   #lastCheckAt = Number.NEGATIVE_INFINITY;
   #firstValidAt = Number.POSITIVE_INFINITY;
   #failAt = Number.POSITIVE_INFINITY;
-  /** Monotonic ms when data was last sent, and since when without a pause. */
-  #activeAt = Number.NEGATIVE_INFINITY;
-  #activeSince = Number.NEGATIVE_INFINITY;
 
   constructor(options: IceAgentOptions) {
     this.#options = options;
     this.limits = { ...ICE_LIMITS, ...options.limits };
-    this.#transactions = options.transactions;
     this.#bases = options.bases;
     this.#handlers = options.handlers;
-    this.#controlling = options.controlling;
-    this.#messages = new CheckMessages(options.digests);
-    this.#integrity = new StunIntegrity(options.digests);
+    const { digests, random, transactions, bases } = options;
+    this.#role = new IceRole(options.controlling, random);
+    this.#exchange = new CheckExchange(digests, transactions, bases, this.#role, this);
+    this.#messages = this.#exchange.messages;
+    this.#integrity = new StunIntegrity(digests);
+    this.#consent = new Consent(this.limits, random);
     this.#list = new CheckList(this.limits.pairs);
-    options.random(this.#tieBreaker);
+    this.#remotes = new RemoteCandidates(this.limits);
     this.#generation = this.#newGeneration();
   }
 
@@ -137,7 +83,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
   }
 
   get controlling(): boolean {
-    return this.#controlling;
+    return this.#role.controlling;
   }
 
   /** Our user fragment and password, to be signaled. */
@@ -203,7 +149,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
     this.#generation.remote = { ufrag, password };
     this.#generation.remoteKey = bytesOfText(password);
     if (this.#state === 'waiting') this.#enter('waiting', 'awaiting-peer-candidates', now);
-    for (const remote of this.#remotes) this.#pairUp(remote, now);
+    for (const remote of this.#remotes.list) this.#pairUp(remote, now);
     for (const early of this.#early.splice(0)) {
       this.#checked(early.base, early.from, 0, early.priority, early.nominate, now);
     }
@@ -212,37 +158,26 @@ export class IceAgent implements TransactionOwner, Scheduled {
   }
 
   /** One candidate of the peer as text; why it was refused, or undefined. */
-  addRemoteCandidate(text: string, now: number): CandidateRefusal | 'too-many' | 'stale' | undefined {
-    const { candidate, ufrag, refusal } = parseCandidate(text, this.limits.loopback);
-    if (candidate === undefined) return this.#refuse(refusal);
-    // It may have been sent before the peer's restart.
-    if (ufrag !== undefined && this.remote !== undefined && ufrag !== this.remote.ufrag)
-      return this.#refuse('stale');
-    const at = this.#remotes.findIndex((one) => sameEndpoint(one.endpoint, 0, candidate.endpoint, 0));
-    if (at >= 0) {
-      // RFC 8445 section 7.3.1.3: a peer-reflexive one gets its real type and foundation now.
-      if (this.#remotes[at].type === 'prflx') {
-        this.#remotes[at] = candidate;
-        for (const pair of this.#list.pairs) {
-          if (sameEndpoint(pair.remote.endpoint, 0, candidate.endpoint, 0)) pair.remote = candidate;
-        }
-        this.#list.sort(this.#controlling);
-      }
-      return undefined;
+  addRemoteCandidate(text: string, now: number): RemoteRefusal | undefined {
+    const outcome = this.#remotes.add(text, this.remote?.ufrag);
+    if (outcome.kind === 'refused') {
+      this.counters.refusedCandidates++;
+      return outcome.reason;
     }
-    if (this.#remotes.length >= this.limits.remoteCandidates + this.limits.peerReflexive)
-      return this.#refuse('too-many');
-    const signaled = this.#remotes.filter((one) => one.type !== 'prflx').length;
-    if (signaled >= this.limits.remoteCandidates) return this.#refuse('too-many');
-    this.#remotes.push(candidate);
-    if (this.remote !== undefined) this.#pairUp(candidate, now);
+    const { candidate } = outcome;
+    if (outcome.kind === 'improved') {
+      for (const pair of this.#list.pairs) {
+        if (sameEndpoint(pair.remote.endpoint, 0, candidate.endpoint, 0)) pair.remote = candidate;
+      }
+      this.#list.sort(this.controlling);
+    } else if (outcome.kind === 'added' && this.remote !== undefined) this.#pairUp(candidate, now);
     this.#wake(now);
     return undefined;
   }
 
   /** RFC 8838 section 14: the peer has named all it has. */
   endOfRemoteCandidates(now: number): void {
-    this.#remoteEnded = true;
+    this.#remotes.ended = true;
     this.#wake(now);
   }
 
@@ -253,15 +188,14 @@ export class IceAgent implements TransactionOwner, Scheduled {
   restart(now: number): void {
     if (this.#state === 'stopped') return;
     this.counters.restarts++;
-    this.#transactions.cancelAll(this);
+    this.#exchange.cancelAll();
     for (const pair of this.#list.pairs) {
       pair.transaction = undefined;
       if (pair !== this.#selected) this.#bases.release(pair.local.base, pair.remote.endpoint);
     }
     if (this.#selected !== undefined) this.#previous = this.#selected.generation;
     this.#list.pairs.length = this.#list.triggered.length = this.#early.length = 0;
-    this.#remotes = [];
-    this.#remoteEnded = false;
+    this.#remotes.clear();
     this.#generation = this.#newGeneration();
     this.#firstValidAt = Number.POSITIVE_INFINITY;
     this.#nextCheckAt = Number.POSITIVE_INFINITY;
@@ -274,17 +208,13 @@ export class IceAgent implements TransactionOwner, Scheduled {
 
   /** Data is being sent: consent has to be fresh (RFC 7675). To be called with each batch, or at least each second. */
   active(now: number): void {
-    const { consentInterval } = this.limits;
-    const idle = now - this.#activeAt >= 2 * consentInterval;
-    this.#activeAt = now;
-    if (!idle || this.#selected === undefined) return;
-    this.#activeSince = now;
+    if (!this.#consent.active(now) || this.#selected === undefined) return;
     this.#selected.consentAt = Math.min(this.#selected.consentAt, now);
     this.#schedule();
   }
 
   close(now: number): void {
-    this.#transactions.cancelAll(this);
+    this.#exchange.cancelAll();
     for (const pair of this.#list.pairs) this.#bases.release(pair.local.base, pair.remote.endpoint);
     this.#list.pairs.length = this.#list.triggered.length = 0;
     this.#nextCheckAt = this.#failAt = this.#firstValidAt = Number.POSITIVE_INFINITY;
@@ -301,7 +231,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
     const base = this.#base(candidate.base);
     if (base?.candidate !== candidate) return;
     if (this.remote !== undefined) {
-      for (const remote of this.#remotes) this.#add(base, remote, now);
+      for (const remote of this.#remotes.list) this.#add(base, remote, now);
     }
     this.#wake(now);
   }
@@ -336,14 +266,14 @@ export class IceAgent implements TransactionOwner, Scheduled {
     const unknown = request.unknownAttribute(CHECK_ATTRIBUTES);
     if (unknown >= 0) this.#messages.unknownAttribute(request, unknown, localKey);
     else if (!request.findSized(PRIORITY, 4)) return false;
-    else if (this.#losesConflict(request, now)) this.#messages.roleConflict(request, localKey);
+    else if (this.#keepsRole(request)) this.#messages.roleConflict(request, localKey);
     else {
       this.#messages.success(request, from, fromAt, localKey);
       this.#send(base, from, fromAt, now);
       if (generation !== this.#generation) return true;
       request.find(PRIORITY);
       const priority = Math.min(Math.max(request.valueU32, 1), 0x7fffffff);
-      const nominate = !this.#controlling && request.find(USE_CANDIDATE);
+      const nominate = !this.controlling && request.find(USE_CANDIDATE);
       this.#checked(base, from, fromAt, priority, nominate, now);
       this.#wake(now);
       return true;
@@ -368,7 +298,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
       this.#list.triggered.unshift(best);
       this.#wake(now);
     }
-    this.#consent(now);
+    this.#askForConsent(now);
     if (this.#failAt <= now) this.#giveUp(now);
     this.#schedule();
   }
@@ -384,67 +314,21 @@ export class IceAgent implements TransactionOwner, Scheduled {
     this.#schedule();
   }
 
-  // ---- transactions ----
+  // ---- what became of checks ----
 
-  transmit(transaction: StunTransaction): void {
-    const pair = transaction.subject as CandidatePair;
-    pair.sent++;
-    this.#bases.send(
-      pair.local.base,
-      pair.remote.endpoint,
-      0,
-      transaction.request,
-      0,
-      transaction.length,
-      transaction.touchedAt,
-    );
-  }
-
-  answered(
-    transaction: StunTransaction,
-    answer: StunView,
-    from: Uint8Array,
-    fromAt: number,
-    path: number,
-    now: number,
-  ): boolean {
-    const pair = transaction.subject as CandidatePair;
-    const key = pair.generation.remoteKey;
-    if (key === undefined || this.#integrity.sha1(answer, key) !== 'right') return false;
-    if (pair.transaction === transaction) pair.transaction = undefined;
-    if (answer.class === CLASS_ERROR) {
-      this.#refusedCheck(pair, transaction, errorCodeOf(answer), now);
-      return true;
-    }
-    // RFC 8445 section 7.2.5.2.1: the answer takes the way of the request, or the pair is of no use.
-    const symmetric = path === pair.local.base && sameEndpoint(from, fromAt, pair.remote.endpoint, 0);
-    const mapped =
-      answer.find(XOR_MAPPED_ADDRESS) &&
-      readStunAddress(this.#mapped, 0, answer.bytes, answer.value, answer.valueLength, answer.offset);
-    if (!symmetric || !mapped) {
-      if (transaction.kind !== CONSENT) this.#fail(pair, now);
-      this.#schedule();
-      return true;
-    }
-    pair.answered++;
-    pair.lastAnswer = now;
-    if (transaction.sent === 1) pair.roundTrip = now - transaction.startedAt;
-    if (pair.generation === this.#generation) this.#succeeded(pair, transaction.kind, now);
+  succeeded(pair: CandidatePair, kind: number, now: number): void {
+    if (pair.generation === this.#generation) this.#validate(pair, kind, now);
     this.#schedule();
-    return true;
   }
 
-  expired(transaction: StunTransaction, now: number): void {
-    const pair = transaction.subject as CandidatePair;
-    if (pair.transaction === transaction) pair.transaction = undefined;
-    // Consent has an end of its own, a check that was replaced by a triggered one (RFC 8445 section 7.3.1.4) none.
-    if (transaction.kind === CONSENT) return;
-    if (!transaction.retransmit) {
-      if (pair.transaction === undefined && pair.state === 'in-progress') this.#fail(pair, now);
-      return;
-    }
+  useless(pair: CandidatePair, now: number): void {
     this.#fail(pair, now);
     if (pair === this.#selected) this.#fallBack('consent-expired', now);
+  }
+
+  roleConflict(pair: CandidatePair, kind: number, now: number, switchRole: boolean): void {
+    if (switchRole) this.#switchRole();
+    if (kind !== CONSENT) this.#list.trigger(pair);
     this.#wake(now);
   }
 
@@ -474,7 +358,7 @@ export class IceAgent implements TransactionOwner, Scheduled {
   }
 
   #add(base: LocalBase, remote: Candidate, now: number): CandidatePair | undefined {
-    const pair = this.#list.add(base.candidate, remote, this.#generation, this.#controlling);
+    const pair = this.#list.add(base.candidate, remote, this.#generation, this.controlling);
     if (pair !== undefined) this.#bases.permit(base.id, remote.endpoint, false, now);
     return pair;
   }
@@ -519,68 +403,34 @@ export class IceAgent implements TransactionOwner, Scheduled {
   ): CandidatePair | undefined {
     const base = this.#base(baseId);
     if (base === undefined) return undefined;
-    let remote = this.#remotes.find((one) => sameEndpoint(one.endpoint, 0, from, fromAt));
-    if (remote === undefined) {
-      const learned = this.#remotes.filter((one) => one.type === 'prflx');
-      if (learned.length >= this.limits.peerReflexive) return undefined;
-      remote = {
-        type: 'prflx',
-        // Different from all others, as the section asks: its base is unknown.
-        foundation: `prflx${this.#remotes.length}`,
-        priority,
-        endpoint: from.slice(fromAt, fromAt + ENDPOINT_BYTES),
-        related: undefined,
-      };
-      this.#remotes.push(remote);
-    }
+    const remote = this.#remotes.learn(from, fromAt, priority);
+    if (remote === undefined) return undefined;
     return this.#add(base, remote, now);
   }
 
   // ---- inside: checks ----
 
   #check(pair: CandidatePair, now: number): void {
-    const kind = pair.useCandidate && this.#controlling ? NOMINATION : CHECK;
+    const kind = pair.useCandidate && this.controlling ? NOMINATION : CHECK;
     // RFC 8445 section 14.3: the more checks wait for their turn, the longer each waits for its answer.
     const active = this.#list.pairs.filter((one) => one.state === 'waiting' || one.state === 'in-progress');
     const rto = Math.max(this.limits.rto, this.limits.pacing * active.length);
     this.#bases.permit(pair.local.base, pair.remote.endpoint, false, now);
     if (!pair.valid) pair.state = 'in-progress';
-    pair.transaction = this.#ask(pair, kind, rto, this.limits.requests, now);
+    pair.transaction = this.#exchange.ask(pair, kind, rto, this.limits.requests, now);
     if (pair.transaction === undefined) this.#list.trigger(pair);
   }
 
-  #ask(
-    pair: CandidatePair,
-    kind: number,
-    rto: number,
-    requests: number,
-    now: number,
-  ): StunTransaction | undefined {
-    const { local, remote, remoteKey } = pair.generation;
-    if (remote === undefined || remoteKey === undefined) return undefined;
-    const preference = this.#base(pair.local.base)?.localPreference ?? 0;
-    this.#messages.check(
-      this.#transactions.newId(),
-      `${remote.ufrag}:${local.ufrag}`,
-      remoteKey,
-      candidatePriority('prflx', preference),
-      this.#controlling,
-      this.#tieBreaker,
-      kind === NOMINATION,
-    );
-    const { bytes, length } = this.#messages.writer;
-    return this.#transactions.start(this, kind, pair, bytes, length, now, rto, requests);
-  }
-
-  #succeeded(pair: CandidatePair, kind: number, now: number): void {
+  #validate(pair: CandidatePair, kind: number, now: number): void {
     if (pair.state === 'failed' && kind === CONSENT) pair.consentAt = now;
     const before = pair.state;
     pair.state = 'succeeded';
     if (before !== 'succeeded') this.#handlers.pairChanged?.(pair, this, now);
     if (this.#firstValidAt === Number.POSITIVE_INFINITY) this.#firstValidAt = now;
-    if (pair.consentAt === Number.POSITIVE_INFINITY) pair.consentAt = now + this.#jittered(pair, now);
+    if (pair.consentAt === Number.POSITIVE_INFINITY)
+      pair.consentAt = now + this.#consent.interval(pair === this.#selected, now);
     this.#list.unfreeze(pair);
-    if (kind === NOMINATION || (pair.nominateOnSuccess && !this.#controlling)) this.#nominated(pair, now);
+    if (kind === NOMINATION || (pair.nominateOnSuccess && !this.controlling)) this.#nominated(pair, now);
     else this.#choose(now);
     this.#wake(now);
   }
@@ -624,14 +474,13 @@ export class IceAgent implements TransactionOwner, Scheduled {
     }
     if (pair !== undefined) {
       this.#bases.permit(pair.local.base, pair.remote.endpoint, true, now);
-      pair.consentAt = Math.min(pair.consentAt, now + this.#jittered(pair, now));
+      pair.consentAt = Math.min(pair.consentAt, now + this.#consent.interval(pair === this.#selected, now));
     }
     this.#handlers.selected(pair, this, now);
   }
 
   #fail(pair: CandidatePair, now: number): void {
-    if (pair.transaction !== undefined) this.#transactions.cancel(pair.transaction);
-    pair.transaction = undefined;
+    this.#exchange.cancel(pair);
     const wasValid = pair.valid;
     pair.state = 'failed';
     if (wasValid) this.#handlers.pairChanged?.(pair, this, now);
@@ -641,87 +490,42 @@ export class IceAgent implements TransactionOwner, Scheduled {
     this.#wake(now);
   }
 
-  /** RFC 8445 sections 7.2.5.1 and 7.2.5.2.4. */
-  #refusedCheck(pair: CandidatePair, transaction: StunTransaction, code: number, now: number): void {
-    if (code === ERROR_ROLE_CONFLICT) {
-      // Perhaps the role has been changed since; then the check is only made again.
-      const view = transaction.request;
-      const asked = this.#roleOf(view, transaction.length);
-      if (asked === this.#controlling) this.#switchRole();
-      if (transaction.kind !== CONSENT) this.#list.trigger(pair);
-    } else if (transaction.kind !== CONSENT) this.#fail(pair, now);
-    this.#wake(now);
-  }
-
-  /** Whether a request of ours said that we control. */
-  #roleOf(request: Uint8Array, length: number): boolean {
-    for (let at = 20; at + 4 <= length; ) {
-      const type = (request[at] << 8) | request[at + 1];
-      if (type === ICE_CONTROLLING) return true;
-      at += 4 + ((((request[at + 2] << 8) | request[at + 3]) + 3) & ~3);
-    }
-    return false;
-  }
-
-  /** RFC 8445 section 7.3.1.1. True: we keep our role, and the other side has to change. */
-  #losesConflict(request: StunView, _now: number): boolean {
-    if (!request.findSized(this.#controlling ? ICE_CONTROLLING : ICE_CONTROLLED, 8)) return false;
-    this.counters.roleConflicts++;
-    const ours = compareTieBreaker(request, this.#tieBreaker) <= 0;
-    if (ours === this.#controlling) return true;
-    this.#switchRole();
-    return false;
+  /** RFC 8445 section 7.3.1.1. True: the other side has to change its role. */
+  #keepsRole(request: StunView): boolean {
+    const conflict = this.#role.conflict(request);
+    if (conflict === 'theirs') this.#switchRole();
+    return conflict === 'ours';
   }
 
   #switchRole(): void {
-    this.#controlling = !this.#controlling;
-    this.#list.sort(this.#controlling);
+    this.#role.controlling = !this.#role.controlling;
+    this.#list.sort(this.controlling);
     for (const pair of this.#list.pairs) pair.useCandidate = false;
   }
 
   /** When the controlling side settles on the best pair so far; Infinity while it does not. */
   #nominateAt(): number {
-    if (!this.#controlling || this.#state !== 'connected') return Number.POSITIVE_INFINITY;
+    if (!this.controlling || this.#state !== 'connected') return Number.POSITIVE_INFINITY;
     const best = this.#list.best();
     if (best === undefined || best.useCandidate) return Number.POSITIVE_INFINITY;
     // At once when nothing better can still come.
     const first = this.#list.pairs.find((pair) => pair.state !== 'failed');
-    if (first === best && this.#remoteEnded && this.#bases.gathered) return this.#firstValidAt;
+    if (first === best && this.#remotes.ended && this.#bases.gathered) return this.#firstValidAt;
     const wait = best.relayed ? this.limits.nominateRelayed : this.limits.nominateDirect;
     return this.#firstValidAt + wait;
   }
 
   // ---- inside: consent ----
 
-  #jittered(pair: CandidatePair, now: number): number {
-    const { consentInterval, idleInterval, standbyInterval } = this.limits;
-    const random = new Uint8Array(1);
-    this.#options.random(random);
-    let interval = this.#isActive(now) ? consentInterval : idleInterval;
-    if (pair !== this.#selected) interval = standbyInterval || consentInterval;
-    // RFC 7675 section 5.1: 0.8 to 1.2 times.
-    return interval * (0.8 + (0.4 * random[0]) / 255);
-  }
-
-  #isActive(now: number): boolean {
-    return now - this.#activeAt < 2 * this.limits.consentInterval;
-  }
-
-  /** Monotonic ms when the pair is dead unless it answers before. */
   #deadAt(pair: CandidatePair, now: number): number {
-    const { consentTimeout, idleInterval, standbyInterval } = this.limits;
-    const lastSign = Math.max(pair.lastAnswer, pair.lastHeard);
-    if (pair !== this.#selected) return lastSign + Math.max(consentTimeout, 3 * standbyInterval);
-    if (!this.#isActive(now)) return lastSign + Math.max(consentTimeout, 3 * idleInterval);
-    // A pause without questions is not held against it.
-    return Math.max(pair.lastAnswer, this.#activeSince) + consentTimeout;
+    return this.#consent.deadAt(pair, pair === this.#selected, now);
   }
 
-  #consent(now: number): void {
+  #askForConsent(now: number): void {
     const selected = this.#selected;
     if (selected !== undefined && selected.generation !== this.#generation) this.#keep(selected, true, now);
     // The controlling side chooses what stands by; the other end keeps what it is asked on.
-    const keeps = this.#controlling && this.limits.standbyInterval > 0;
+    const keeps = this.controlling && this.limits.standbyInterval > 0;
     let standby = keeps ? this.limits.standbyPairs : 0;
     for (const pair of [...this.#list.pairs]) {
       if (!pair.valid) continue;
@@ -742,17 +546,14 @@ export class IceAgent implements TransactionOwner, Scheduled {
       if (pair === this.#selected) this.#fallBack('consent-expired', now);
       return;
     }
-    // While no data flows one side's questions keep the pair for both.
-    const idle = !this.#isActive(now) || pair !== this.#selected;
-    const { idleInterval, standbyInterval } = this.limits;
-    const heard = now - pair.lastHeard < 1.5 * (pair === this.#selected ? idleInterval : standbyInterval);
-    if (this.#controlling || !idle || !heard) this.#askConsent(pair, now);
-    pair.consentAt = Math.min(now + this.#jittered(pair, now), deadAt);
+    const inUse = pair === this.#selected;
+    if (this.#consent.hasToAsk(pair, inUse, this.controlling, now)) this.#askConsent(pair, now);
+    pair.consentAt = Math.min(now + this.#consent.interval(pair === this.#selected, now), deadAt);
   }
 
   /** RFC 7675 section 5.1: never retransmitted; the next request is another transaction. */
   #askConsent(pair: CandidatePair, now: number): void {
-    this.#ask(pair, CONSENT, this.limits.consentInterval, 1, now);
+    this.#exchange.ask(pair, CONSENT, this.limits.consentInterval, 1, now);
     if (now - pair.lastAnswer > 2 * this.limits.consentInterval) this.#bases.suspect(pair.local.base, now);
   }
 
@@ -812,11 +613,6 @@ export class IceAgent implements TransactionOwner, Scheduled {
 
   #schedule(): void {
     this.#bases.schedule(this);
-  }
-
-  #refuse<T>(reason: T): T {
-    this.counters.refusedCandidates++;
-    return reason;
   }
 }
 

@@ -15,7 +15,8 @@ import {
   DATAGRAM_WIREGUARD,
 } from './demultiplex.js';
 import { Gatherer, type TurnServer } from './gatherer.js';
-import { IceAgent, type IceHandlers } from './ice-agent.js';
+import { IceAgent } from './ice-agent.js';
+import type { IceHandlers } from './ice-agent-options.js';
 import { GATHER_LIMITS, type GatherLimits, ICE_LIMITS, type IceLimits } from './ice-limits.js';
 import type { LocalBase, LocalBases } from './local-base.js';
 import { CLASS_INDICATION, CLASS_REQUEST, METHOD_BINDING, USERNAME } from './stun-constants.js';

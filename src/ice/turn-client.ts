@@ -4,7 +4,6 @@
  * `receiveStream` does.
  */
 
-import type { Digests } from '../crypto/digests.js';
 import {
   copyEndpoint,
   ENDPOINT_BYTES,
@@ -13,12 +12,7 @@ import {
   FAMILY_NONE,
   sameEndpoint,
 } from '../packet/endpoint.js';
-import {
-  CHANNEL_HEADER_BYTES,
-  channelDataLength,
-  channelNumber,
-  writeChannelHeader,
-} from './channel-data.js';
+import { CHANNEL_HEADER_BYTES, channelDataLength, channelNumber } from './channel-data.js';
 import { LongTermCredentials } from './long-term-credentials.js';
 import { readStunAddress } from './stun-address.js';
 import {
@@ -46,15 +40,11 @@ import {
   type TransactionOwner,
 } from './stun-transactions.js';
 import { StunView } from './stun-view.js';
-import {
-  CHANNEL_LIFETIME,
-  DEFAULT_LIFETIME,
-  PERMISSION_LIFETIME,
-  TURN_LIMITS,
-  type TurnLimits,
-} from './turn-limits.js';
-import { type TurnPeer, TurnPeers } from './turn-peers.js';
+import { DEFAULT_LIFETIME, TURN_LIMITS, type TurnLimits } from './turn-limits.js';
+import type { TurnHandlers, TurnOptions } from './turn-options.js';
+import type { TurnPeer } from './turn-peers.js';
 import { isCrowded, isFinal, type TurnReason, type TurnState, turnReasonOf } from './turn-reasons.js';
+import { TurnRelay } from './turn-relay.js';
 import { TurnRequests } from './turn-requests.js';
 import { TurnStream } from './turn-stream.js';
 
@@ -64,45 +54,6 @@ const PERMISSION = 3;
 const BIND = 4;
 /** Ends an allocation that the server still has from before we started. */
 const CLEAR = 5;
-
-export interface TurnHandlers {
-  /**
-   * Sends a whole message to the server. `data`: it carries a datagram and may be dropped rather than queued; over a
-   * stream everything else must arrive.
-   */
-  send(server: Uint8Array, bytes: Uint8Array, offset: number, length: number, data: boolean): void;
-  /** Over a stream: opens a connection to this server in place of the one before, then `opened` or `closed`. */
-  connect?(server: Uint8Array): void;
-  /** A datagram from a peer, in memory that is only valid now. */
-  data(
-    peer: Uint8Array,
-    peerAt: number,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    now: number,
-  ): void;
-  /** State, reason or relayed address have changed. */
-  changed(client: TurnClient, now: number): void;
-}
-
-export interface TurnOptions {
-  readonly digests: Digests;
-  /** Fills an array with random bytes. */
-  readonly random: (out: Uint8Array) => void;
-  readonly handlers: TurnHandlers;
-  /** Endpoint record of the server. */
-  readonly server: Uint8Array;
-  readonly username: string;
-  readonly password: string;
-  /** Family of the relayed address: 4 (default) or 6. */
-  readonly family?: number;
-  /** Over TCP or TLS. */
-  readonly stream?: boolean;
-  /** Those of a socket that is shared with others; over a stream the client has its own. */
-  readonly transactions?: StunTransactions;
-  readonly limits?: Partial<TurnLimits>;
-}
 
 export class TurnClient implements TransactionOwner {
   /** Endpoint record of the server in use; after a redirection another than was asked for. */
@@ -116,8 +67,6 @@ export class TurnClient implements TransactionOwner {
   serverSaid = '';
   /** Challenges accepted: the first of each server, and every fresh nonce after it. */
   challenges = 0;
-  /** Datagrams that could not be relayed: no allocation, no permission yet, too long. */
-  dropped = 0;
   readonly #options: TurnOptions;
   readonly #limits: TurnLimits;
   readonly #handlers: TurnHandlers;
@@ -126,7 +75,7 @@ export class TurnClient implements TransactionOwner {
   readonly #transactions: StunTransactions;
   readonly #requests: TurnRequests;
   readonly #integrity: StunIntegrity;
-  readonly #peers: TurnPeers;
+  readonly #relay: TurnRelay;
   readonly #view = new StunView();
   readonly #record = new Uint8Array(ENDPOINT_BYTES);
   readonly #visited: Uint8Array[] = [];
@@ -157,7 +106,13 @@ export class TurnClient implements TransactionOwner {
       });
     this.#requests = new TurnRequests(options.digests, this.#transactions);
     this.#integrity = new StunIntegrity(options.digests);
-    this.#peers = new TurnPeers(this.#limits.peers);
+    this.#relay = new TurnRelay(this.#limits, this.#requests, options.stream ?? false, {
+      request: (kind, peer, now) => this.#request(kind === 'channel' ? BIND : PERMISSION, peer, now),
+      send: (now) => {
+        this.#lastSent = now;
+        this.#sendWritten(true);
+      },
+    });
     this.#credentials = new LongTermCredentials(options.digests, options.username, options.password);
     this.#retryWait = this.#limits.retryFirst;
     copyEndpoint(this.server, 0, options.server, 0);
@@ -177,7 +132,12 @@ export class TurnClient implements TransactionOwner {
   }
 
   get peers(): readonly TurnPeer[] {
-    return this.#peers.list;
+    return this.#relay.peers.list;
+  }
+
+  /** Datagrams that could not be relayed: no allocation, no permission yet, too long. */
+  get dropped(): number {
+    return this.#relay.dropped;
   }
 
   /** Monotonic ms when `advance` is due. */
@@ -191,8 +151,7 @@ export class TurnClient implements TransactionOwner {
     if (this.#stream === undefined && this.#limits.keepalive > 0) {
       deadline = Math.min(deadline, this.#lastSent + this.#limits.keepalive);
     }
-    for (const peer of this.#peers.list) deadline = Math.min(deadline, peer.refreshAt);
-    return deadline;
+    return Math.min(deadline, this.#relay.deadline);
   }
 
   start(now: number): void {
@@ -256,7 +215,7 @@ export class TurnClient implements TransactionOwner {
   /** A datagram from the server's address. False when it was nothing of this client's. */
   receive(bytes: Uint8Array, offset: number, length: number, now: number): boolean {
     if (length >= CHANNEL_HEADER_BYTES && bytes[offset] >= 0x40) {
-      const peer = this.#peers.byChannel(channelNumber(bytes, offset));
+      const peer = this.#relay.peers.byChannel(channelNumber(bytes, offset));
       const size = channelDataLength(bytes, offset);
       if (peer === undefined || size > length - CHANNEL_HEADER_BYTES) return false;
       this.#handlers.data(peer.endpoint, 0, bytes, offset + CHANNEL_HEADER_BYTES, size, now);
@@ -268,7 +227,7 @@ export class TurnClient implements TransactionOwner {
     if (view.method !== METHOD_DATA || this.#state !== 'allocated') return false;
     // RFC 8656 section 11.4.
     if (!this.#readAddress(view, XOR_PEER_ADDRESS, this.#record) || !view.find(DATA)) return false;
-    const peer = this.#peers.find(this.#record, 0);
+    const peer = this.#relay.peers.find(this.#record, 0);
     copyEndpoint(this.#record, 0, peer?.endpoint ?? this.#record, 0);
     this.#handlers.data(this.#record, 0, bytes, view.value, view.valueLength, now);
     return true;
@@ -276,30 +235,16 @@ export class TurnClient implements TransactionOwner {
 
   /** Asks for a permission for this peer and keeps it until `release`. False when there are too many peers. */
   permit(record: Uint8Array, at: number, now: number): boolean {
-    const peer = this.#peers.add(record, at);
-    if (peer === undefined) return false;
-    peer.released = false;
-    if (peer.permission === 'none' && this.#state === 'allocated') this.#askPermission(peer, now);
-    return true;
+    return this.#relay.permit(record, at, now);
   }
 
   /** Asks for a channel, which costs 4 bytes per datagram instead of 36 or more. */
   bind(record: Uint8Array, at: number, now: number): boolean {
-    const peer = this.#peers.add(record, at);
-    if (peer === undefined) return false;
-    peer.released = false;
-    peer.wantsChannel = true;
-    if (!peer.bound && !peer.binding && this.#state === 'allocated') this.#askChannel(peer, now);
-    return true;
+    return this.#relay.bind(record, at, now);
   }
 
   release(record: Uint8Array, at: number): void {
-    const peer = this.#peers.find(record, at);
-    if (peer === undefined) return;
-    peer.released = true;
-    peer.wantsChannel = false;
-    peer.refreshAt = Number.POSITIVE_INFINITY;
-    peer.held = undefined;
+    this.#relay.release(record, at);
   }
 
   /** Relays a datagram to a peer by channel or indication. While its permission is asked for, the last one waits. */
@@ -311,25 +256,7 @@ export class TurnClient implements TransactionOwner {
     length: number,
     now: number,
   ): boolean {
-    const peer = this.#state === 'allocated' ? this.#peers.find(record, at) : undefined;
-    if (peer === undefined || peer.permission === 'refused' || length > 0xffff) return this.#drop();
-    if (peer.permission !== 'granted') {
-      if (length > this.#limits.heldBytes) return this.#drop();
-      peer.held = bytes.slice(offset, offset + length);
-      return true;
-    }
-    const { writer } = this.#requests;
-    if (peer.bound) {
-      const padded = (length + 3) & ~3;
-      if (CHANNEL_HEADER_BYTES + padded > writer.bytes.length) return this.#drop();
-      writeChannelHeader(writer.bytes, 0, peer.channel, length);
-      writer.bytes.set(bytes.subarray(offset, offset + length), CHANNEL_HEADER_BYTES);
-      writer.bytes.fill(0, CHANNEL_HEADER_BYTES + length, CHANNEL_HEADER_BYTES + padded);
-      writer.length = CHANNEL_HEADER_BYTES + (this.#stream === undefined ? length : padded);
-    } else if (!this.#requests.sendIndication(record, at, bytes, offset, length)) return this.#drop();
-    this.#lastSent = now;
-    this.#handlers.send(this.server, writer.bytes, 0, writer.length, true);
-    return true;
+    return this.#relay.send(record, at, bytes, offset, length, now);
   }
 
   /**
@@ -345,14 +272,9 @@ export class TurnClient implements TransactionOwner {
     length: number,
     now: number,
   ): number {
-    const peer = this.#state === 'allocated' ? this.#peers.find(record, at) : undefined;
-    if (peer === undefined || !peer.bound || offset < CHANNEL_HEADER_BYTES) return 0;
-    const padded = this.#stream === undefined ? length : (length + 3) & ~3;
-    if (offset + padded > bytes.length) return 0;
-    writeChannelHeader(bytes, offset - CHANNEL_HEADER_BYTES, peer.channel, length);
-    for (let i = length; i < padded; i++) bytes[offset + i] = 0;
-    this.#lastSent = now;
-    return CHANNEL_HEADER_BYTES + padded;
+    const size = this.#relay.frame(record, at, bytes, offset, length);
+    if (size > 0) this.#lastSent = now;
+    return size;
   }
 
   /** Refreshes now: somebody suspects that the server has forgotten the allocation. */
@@ -378,13 +300,7 @@ export class TurnClient implements TransactionOwner {
         this.#lastSent = now;
       }
     }
-    for (const peer of this.#peers.list) {
-      if (peer.refreshAt > now) continue;
-      peer.refreshAt = Number.POSITIVE_INFINITY;
-      if (peer.wantsChannel) this.#askChannel(peer, now);
-      else this.#askPermission(peer, now);
-    }
-    this.#peers.forgetEnded(now);
+    this.#relay.advance(now);
   }
 
   // ---- transactions ----
@@ -425,9 +341,7 @@ export class TurnClient implements TransactionOwner {
   expired(transaction: StunTransaction, now: number): void {
     const peer = transaction.subject as TurnPeer | undefined;
     if (transaction.kind === PERMISSION || transaction.kind === BIND) {
-      peer!.binding = false;
-      if (!peer!.released) peer!.refreshAt = now + this.#limits.retryFirst;
-      if (peer!.permission === 'asked') peer!.permission = 'none';
+      this.#relay.unanswered(peer!, now);
       return;
     }
     if (this.#stream !== undefined) this.#open = false;
@@ -475,7 +389,7 @@ export class TurnClient implements TransactionOwner {
     this.#lastSent = now;
     if (this.#transactions.start(this, kind, peer, bytes, length, now) !== undefined) return;
     // Too much in flight: asked again soon.
-    if (peer !== undefined) peer.refreshAt = now + this.#limits.retryFirst;
+    if (peer !== undefined) this.#relay.unanswered(peer, now);
     else if (kind === REFRESH) this.#refreshAt = now + this.#limits.retryFirst;
     else this.#fail('no-response', now);
   }
@@ -511,14 +425,7 @@ export class TurnClient implements TransactionOwner {
     if (kind === ALLOCATE) this.#allocated(answer, now);
     else if (kind === REFRESH) this.#setLifetime(answer, now);
     else if (kind === CLEAR) this.#allocate(now);
-    else if (peer !== undefined) {
-      if (kind === BIND) peer.bound = true;
-      peer.binding = false;
-      const endsAt = now + (kind === BIND ? CHANNEL_LIFETIME : PERMISSION_LIFETIME);
-      this.#peers.granted(peer, now + this.#limits.permissionRefresh, endsAt);
-      for (const other of this.#peers.list) this.#flush(other, now);
-      if (peer.wantsChannel && kind === PERMISSION) this.#askChannel(peer, now);
-    }
+    else if (peer !== undefined) this.#relay.granted(kind === BIND ? 'channel' : 'permission', peer, now);
   }
 
   #allocated(answer: StunView, now: number): void {
@@ -536,10 +443,7 @@ export class TurnClient implements TransactionOwner {
     this.serverSaid = '';
     this.#retryWait = this.#limits.retryFirst;
     this.#setLifetime(answer, now);
-    for (const peer of this.#peers.list) {
-      if (peer.wantsChannel) this.#askChannel(peer, now);
-      else this.#askPermission(peer, now);
-    }
+    this.#relay.begin(now);
     this.#handlers.changed(this, now);
   }
 
@@ -560,12 +464,7 @@ export class TurnClient implements TransactionOwner {
         this.#again('allocation-mismatch', now);
         return;
       }
-      peer!.binding = false;
-      peer!.refusedCode = code;
-      if (kind === PERMISSION) {
-        peer!.permission = 'refused';
-        peer!.held = undefined;
-      } else peer!.bound = peer!.wantsChannel = false;
+      this.#relay.refused(kind === BIND ? 'channel' : 'permission', peer!, code);
       return;
     }
     this.#say(answer);
@@ -618,29 +517,6 @@ export class TurnClient implements TransactionOwner {
     this.#handlers.changed(this, now);
   }
 
-  #askPermission(peer: TurnPeer, now: number): void {
-    if (peer.permission !== 'granted') peer.permission = 'asked';
-    this.#request(PERMISSION, peer, now);
-  }
-
-  #askChannel(peer: TurnPeer, now: number): void {
-    if (this.#peers.giveChannel(peer) === 0) {
-      peer.wantsChannel = false;
-      this.#askPermission(peer, now);
-      return;
-    }
-    if (peer.permission === 'none') peer.permission = 'asked';
-    peer.binding = true;
-    this.#request(BIND, peer, now);
-  }
-
-  #flush(peer: TurnPeer, now: number): void {
-    const { held } = peer;
-    if (held === undefined || peer.permission !== 'granted') return;
-    peer.held = undefined;
-    this.send(peer.endpoint, 0, held, 0, held.length, now);
-  }
-
   #fail(reason: TurnReason, now: number): void {
     this.#transactions.cancelAll(this);
     this.#staleNonces = 0;
@@ -664,7 +540,7 @@ export class TurnClient implements TransactionOwner {
     this.expiresAt = Number.NEGATIVE_INFINITY;
     this.relayed[0] = FAMILY_NONE;
     this.mapped[0] = FAMILY_NONE;
-    this.#peers.reset();
+    this.#relay.end();
     if (changed) this.#handlers.changed(this, now);
   }
 
@@ -672,14 +548,9 @@ export class TurnClient implements TransactionOwner {
     this.serverSaid = `${errorCodeOf(answer)} ${errorReasonOf(answer)}`;
   }
 
-  #drop(): boolean {
-    this.dropped++;
-    return false;
-  }
-
-  #sendWritten(): void {
+  #sendWritten(data = false): void {
     const { writer } = this.#requests;
-    this.#handlers.send(this.server, writer.bytes, 0, writer.length, false);
+    this.#handlers.send(this.server, writer.bytes, 0, writer.length, data);
   }
 
   #readAddress(view: StunView, type: number, into: Uint8Array): boolean {
