@@ -62,8 +62,9 @@ export class Addresses {
           move.step === 'both' ? { step: 'leaving', version, since: Date.now() } : null;
         await sql.query(
           `UPDATE gateways SET address_move = $2,
-             previous_address = CASE WHEN $3 THEN NULL ELSE previous_address END WHERE id = $1`,
-          [row.id, next, next === null],
+             previous_address = CASE WHEN $3 THEN NULL ELSE previous_address END
+           WHERE id = $1 AND (address_move->>'version')::bigint = $4`,
+          [row.id, next, next === null, move.version],
         );
       });
       await this.#hub.changed(tenant);

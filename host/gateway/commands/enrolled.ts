@@ -101,6 +101,9 @@ function reachOf(options: RunEnrolledOptions): InterfaceReach | undefined {
   return draft.finish();
 }
 
+/** What a control plane has said, of which the next one knows nothing. */
+const RECORDS = ['network', 'rotation', 'configuration', 'hold', 'control-peer'];
+
 /** Gives the identity back, at the control plane if it answers, and on this device in any case. */
 export async function leave(options: { name: string; stateDir?: string }): Promise<ExitCode> {
   const identity = identityOf(options);
@@ -108,7 +111,7 @@ export async function leave(options: { name: string; stateDir?: string }): Promi
   if (!enrolment) throw new GatewayError(EXIT.notRunning, 'this gateway is not enrolled');
   const said = await tellLeaving(identity);
   identity.enroller.leave();
-  for (const record of ['network', 'rotation', 'configuration', 'hold']) identity.store.delete(record);
+  for (const record of RECORDS) identity.store.delete(record);
   process.stdout.write(`left: ${enrolment.gateway} of tenant ${enrolment.tenant}\n`);
   if (said !== undefined) {
     process.stdout.write(
