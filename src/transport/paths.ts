@@ -44,6 +44,10 @@ export class Paths {
   readonly #negative: NegativeCache;
   readonly #paths = new Map<number, PeerPath>();
   #network = '';
+  /** Earliest of all, kept so that nobody has to ask every path after every batch. */
+  #next = Infinity;
+  /** Those that something was sent on since the last flush. */
+  readonly #touched: PeerPath[] = [];
 
   constructor(options: PathsOptions) {
     this.#options = options;
@@ -65,7 +69,7 @@ export class Paths {
         sendUdp: (bytes, offset, length, endpoints, at) => this.sendUdp(bytes, offset, length, endpoints, at),
         deliver: (bytes, offset, length, record) => this.deliver(bytes, offset, length, record),
         delivered: () => this.delivered(),
-        onDeadline: () => this.onDeadline?.(),
+        onDeadline: () => this.#nearer(peer.id),
         log,
         label,
       },
@@ -79,6 +83,7 @@ export class Paths {
   remove(peer: Peer): void {
     this.#paths.get(peer.id)?.stop();
     this.#paths.delete(peer.id);
+    this.#findNext();
   }
 
   of(peer: Peer): PeerPath | undefined {
@@ -92,25 +97,28 @@ export class Paths {
   /** Sends a datagram that is addressed to a virtual record. */
   send(bytes: Uint8Array, offset: number, length: number, endpoints: Uint8Array, at: number): void {
     const path = this.#paths.get(endpointScope(endpoints, at));
-    path?.send(bytes, offset, length, endpointPort(endpoints, at));
+    if (!path) return;
+    if (this.#touched.at(-1) !== path) this.#touched.push(path);
+    path.send(bytes, offset, length, endpointPort(endpoints, at));
   }
 
   /** Hands on what `send` collected. */
   flush(): void {
-    for (const path of this.#paths.values()) path.flush();
+    for (const path of this.#touched) path.flush();
+    this.#touched.length = 0;
   }
 
   /** Runs what is due. */
   advance(): void {
     const now = this.#options.clock.monotonic();
+    if (this.#next > now) return;
     for (const path of this.#paths.values()) if (path.nextDeadline() <= now) path.advance();
+    this.#findNext();
   }
 
   /** Monotonic ms; Infinity when nothing is due. */
   nextDeadline(): number {
-    let next = Infinity;
-    for (const path of this.#paths.values()) next = Math.min(next, path.nextDeadline());
-    return next;
+    return this.#next;
   }
 
   /** `network` is whatever names the network that the host is in now: the same name, the same network. */
@@ -124,5 +132,17 @@ export class Paths {
   stop(): void {
     for (const path of this.#paths.values()) path.stop();
     this.#paths.clear();
+    this.#next = Infinity;
+  }
+
+  #nearer(id: number): void {
+    this.#next = Math.min(this.#next, this.#paths.get(id)?.nextDeadline() ?? Infinity);
+    this.onDeadline?.();
+  }
+
+  #findNext(): void {
+    let next = Infinity;
+    for (const path of this.#paths.values()) next = Math.min(next, path.nextDeadline());
+    this.#next = next;
   }
 }
