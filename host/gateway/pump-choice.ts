@@ -4,6 +4,7 @@ import { messageOf } from './errors.js';
 import { laneWorkerFile } from './native/lane-keeper.js';
 import { type Linux, loadLinux, NativeMissingError } from './native/linux.js';
 import { type NativeParts, NativePump } from './native/native-pump.js';
+import { DEFAULT_QUEUE_LIMITS, type QueueLimits, queueCount } from './native/queues.js';
 import { checkNative, checkOpenSsl } from './native/self-check.js';
 import { SharedTables } from './native/shared-tables.js';
 import { requireReleasableSockets } from './native/sockets.js';
@@ -18,6 +19,8 @@ import { Kernel, KernelError } from './wasm/kernel.js';
 export interface Tier {
   /** Open the tunnel with segmentation offload; the portable pump cannot read that. */
   readonly vnetHeader: boolean;
+  /** Queues that the tunnel's interface is to have. */
+  readonly queues?: number;
   /** For the device. */
   readonly keypairs: KeypairObserver | undefined;
   open(options: PumpOptions): Pump;
@@ -29,7 +32,13 @@ const NO_OFFLOAD = 'the TUN interface was opened without segmentation offload';
  * The fastest tier that this host allows, or the one asked for as far as the host allows it. With `paths`, peers are
  * reached in other ways than by UDP, too.
  */
-export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log, paths = false): Tier {
+export function chooseTier(
+  asked: TierChoice,
+  mode: TunnelMode,
+  log: Log,
+  paths = false,
+  limits: Partial<QueueLimits> = {},
+): Tier {
   if (asked === 'portable') return portable('asked for');
   if (mode === 'minimal') return portable('there is no interface whose offloads could be used');
   let kernel: Kernel;
@@ -42,7 +51,9 @@ export function chooseTier(asked: TierChoice, mode: TunnelMode, log: Log, paths 
   if (asked === 't0') return offload(kernel, 'asked for');
   if (paths) return offload(kernel, 'the threads of t1 know nothing but UDP, and relays are configured');
   try {
-    return native(prepareNative(kernel, asked === 't2', log));
+    // In a namespace of its own the gateway cannot open further sockets outside.
+    const queues = mode === 'tun' ? queueCount({ ...DEFAULT_QUEUE_LIMITS, ...limits }) : 1;
+    return native(prepareNative(kernel, asked === 't2', log), queues);
   } catch (error) {
     if (!(error instanceof NativeMissingError || error instanceof KernelError)) throw error;
     log.write('info', 'native-tier-missing', { reason: error.message });
@@ -82,9 +93,10 @@ function prepareOpenSsl(kernel: Kernel, linux: Linux, log: Log): NativeParts['op
   }
 }
 
-function native(parts: NativeParts): Tier {
+function native(parts: NativeParts, queues: number): Tier {
   return {
     vnetHeader: true,
+    queues,
     keypairs: parts.tables,
     open: (options) =>
       options.tunnel.tun?.offload ? new NativePump(options, parts) : new PortablePump(options, NO_OFFLOAD),

@@ -23,6 +23,8 @@ export interface Pump {
   start(): void;
   /** Tells the device what has happened so far, where that is gathered elsewhere first. */
   refresh?(): void;
+  /** The firewall mark of the tunnel's sockets is another. */
+  followMark?(): void;
   /** The sockets are new ones (another port); the old ones are closed already or soon. */
   replaceSockets(sockets: UdpSockets): void;
   /** Why the peer's endpoint name has no address, or `undefined`. */

@@ -4,6 +4,7 @@ import type { Timing } from '../../src/wireguard/constants.js';
 import { LIMITS, type Limits } from '../../src/wireguard/limits.js';
 import type { ConfigurationText } from './configuration.js';
 import type { LogFormat, LogThreshold } from './log.js';
+import { DEFAULT_QUEUE_LIMITS, type QueueLimits } from './native/queues.js';
 import { DEFAULT_FORWARD_LIMITS, type ForwardLimits } from './platform/forward-limits.js';
 import type { TunnelMode } from './platform/tunnel.js';
 
@@ -12,8 +13,12 @@ export type TierChoice = 'auto' | 'portable' | 't0' | 't1' | 't2';
 export const TIERS: readonly TierChoice[] = ['auto', 'portable', 't0', 't1', 't2'];
 
 /** Every bound that an option can change, with its usual value. */
-export type GatewayLimits = Limits & ForwardLimits;
-export const KNOWN_LIMITS: GatewayLimits = Object.freeze({ ...LIMITS, ...DEFAULT_FORWARD_LIMITS });
+export type GatewayLimits = Limits & ForwardLimits & QueueLimits;
+export const KNOWN_LIMITS: GatewayLimits = Object.freeze({
+  ...LIMITS,
+  ...DEFAULT_FORWARD_LIMITS,
+  ...DEFAULT_QUEUE_LIMITS,
+});
 
 /** What a gateway that a control plane configures is told here. */
 export interface EnrolledRequest {

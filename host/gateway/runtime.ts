@@ -119,7 +119,8 @@ export class RunningGateway {
     this.reach = request.enrolled
       ? Reach.enrolled(request.enrolled.reach, parts)
       : Reach.prepare(config, parts);
-    const tier = chooseTier(request.tier, this.surroundings.choice.mode, log, this.reach !== undefined);
+    const { mode } = this.surroundings.choice;
+    const tier = chooseTier(request.tier, mode, log, this.reach !== undefined, request.limits);
     const device = new Device({
       primitives: this.primitives,
       clock: this.clock,
@@ -187,7 +188,7 @@ export class RunningGateway {
       const port = config.interface.listenPort ?? 0;
       if (port !== 0 && port !== tunnel.sockets.port) await this.host?.rebind(port);
       if (config.interface.fwMark !== (this.config?.interface.fwMark ?? 0)) {
-        await tunnel.setMark(config.interface.fwMark);
+        await this.host?.mark(config.interface.fwMark);
       }
       applyConfig(device, config, this.config, resolved);
       this.reach?.apply(config, device);
@@ -261,6 +262,7 @@ export class RunningGateway {
       listenPort: config?.interface.listenPort ?? 0,
       listenAddress: request.listenAddress,
       vnetHeader: tier.vnetHeader,
+      queues: tier.queues,
       forwards: request.forwards,
       exposes: request.exposes,
       forwardLimits: request.limits,

@@ -50,7 +50,13 @@ export class GatewayUapiHost implements UapiHost {
 
   setFwmark(mark: number, done: (errno: number) => void): void {
     if (mark === this.fwmark) done(UAPI_OK);
-    else this.answerWith(this.tunnel.setMark(mark), done);
+    else this.answerWith(this.mark(mark), done);
+  }
+
+  /** Marks the sockets. */
+  async mark(mark: number): Promise<void> {
+    await this.tunnel.setMark(mark);
+    this.pump.followMark?.();
   }
 
   /** Moves the sockets to another port (0: any). */

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { CODEL_INTERVAL, CODEL_TARGET, Codel } from '../../host/gateway/native/codel.js';
 import { FrameQueue } from '../../host/gateway/native/frame-queue.js';
+import { queueCount } from '../../host/gateway/native/queues.js';
 import { takeOverEcn, trafficClassOf } from '../../src/packet/ecn.js';
 import { Seeded } from '../crypto/seeded.js';
 import { makeKernel } from './built-kernel.js';
@@ -119,6 +120,15 @@ describe('controlled delay', () => {
     expect(codel.drops(502, 50, 1e6, 1500)).toBe(false);
     const other = new Codel();
     for (let now = 0; now < 500; now++) expect(other.drops(now, 50, 0, 1500)).toBe(false);
+  });
+});
+
+describe('the number of queues', () => {
+  it('is one on few processors, half of many, and what was asked for', () => {
+    expect([1, 2, 3, 4, 6, 64].map((processors) => queueCount({ queues: 0 }, processors))).toEqual([
+      1, 1, 1, 2, 3, 8,
+    ]);
+    expect([1, 3, 100].map((queues) => queueCount({ queues }, 2))).toEqual([1, 3, 8]);
   });
 });
 

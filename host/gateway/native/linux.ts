@@ -58,6 +58,12 @@ export interface Linux {
   fcntl(fd: number, command: number, argument: number): number;
 }
 
+/** What making sockets takes beside. */
+export interface LinuxSockets extends Linux {
+  socket(family: number, type: number, protocol: number): number;
+  bind(fd: number, address: number, length: number): number;
+}
+
 /** What is used of koffi. */
 export interface Koffi {
   /** Only what the process has loaded already: a second copy of a library may clash with Node's own. */
@@ -79,6 +85,8 @@ const CALLS = {
   ioctl: 'int ioctl(int, unsigned long, uintptr_t)',
   eventfd: 'int eventfd(unsigned int, int)',
   fcntl: 'int fcntl(int, int, int)',
+  socket: 'int socket(int, int, int)',
+  bind: 'int bind(int, uintptr_t, unsigned int)',
 } as const;
 
 /** Throws {@link NativeMissingError}. */
@@ -93,7 +101,7 @@ export function loadKoffi(): Koffi {
 }
 
 /** Loads koffi and finds the calls in the running process. Throws {@link NativeMissingError}. */
-export function loadLinux(): Linux {
+export function loadLinux(): LinuxSockets {
   if (process.platform !== 'linux') throw new NativeMissingError(`${process.platform} is not Linux`);
   if (!ARCHITECTURES.has(process.arch) || endianness() !== 'LE') {
     throw new NativeMissingError(`the native tier is not made for ${process.arch}`);
@@ -105,7 +113,7 @@ export function loadLinux(): Linux {
       Object.entries(CALLS).map(([name, definition]) => [name, self.func(definition)]),
     );
     return {
-      ...(calls as unknown as Omit<Linux, 'errno' | 'addressOf'>),
+      ...(calls as unknown as Omit<LinuxSockets, 'errno' | 'addressOf'>),
       errno: () => koffi.errno(),
       addressOf: (memory) => Number(koffi.address(new Uint8Array(memory))),
     };

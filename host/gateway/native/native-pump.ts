@@ -20,12 +20,20 @@ import { NodeTimer } from '../timer.js';
 import type { Kernel, Lane } from '../wasm/kernel.js';
 import { LaneKeeper, type LaneRoom } from './lane-keeper.js';
 import { DEVICE_COUNTERS, hrtimeMs, LANE_COUNTERS, type Role, STATE } from './lane-state.js';
-import { type Linux, NativeMissingError, setNonBlocking } from './linux.js';
+import { type LinuxSockets, NativeMissingError, setNonBlocking } from './linux.js';
 import { MessagePort } from './message-port.js';
 import { Notes } from './notes.js';
 import { PacketPort } from './packet-port.js';
 import type { SharedTables } from './shared-tables.js';
-import { type SetOption, type SocketDescriptors, takeSockets } from './sockets.js';
+import {
+  followMark,
+  type MoreSockets,
+  openBeside,
+  SO_MARK,
+  SOL_SOCKET,
+  type SocketDescriptors,
+  takeSockets,
+} from './sockets.js';
 
 /** ms between two looks at what the threads noted, while they note anything. */
 const LOOK_INTERVAL = 50;
@@ -41,10 +49,14 @@ const INWARD_BUFFERS = 64;
 const OUTWARD_RING = 0x80000;
 const INWARD_RING = 0x40000;
 
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+
 /** What the native tier needs beside the usual; made by `pump-choice.ts`. */
 export interface NativeParts {
   readonly kernel: Kernel;
-  readonly linux: Linux;
+  readonly linux: LinuxSockets;
   readonly tables: SharedTables;
   /** The control thread's own lane. */
   readonly lane: Lane;
@@ -66,16 +78,19 @@ export class NativePump implements Pump {
   readonly #packets: PacketPort;
   readonly #messages: MessagePort;
   readonly #notes: Notes;
-  readonly #outward: LaneKeeper;
-  readonly #inward: LaneKeeper;
+  /** One of each for each queue of the interface. */
+  readonly #outward: readonly LaneKeeper[];
+  readonly #inward: readonly LaneKeeper[];
+  readonly #queues: readonly number[];
   readonly #lanes: readonly LaneKeeper[];
   /** What the device has been told of the lanes' counters. */
   readonly #told = new Map<LaneKeeper, Float64Array>();
   readonly #argument: number;
   #sockets: UdpSockets;
-  #descriptors: SocketDescriptors;
+  /** The first are Node's; the others, of further queues, are ours to close. */
+  #descriptors: readonly SocketDescriptors[];
   #mtuTold = 0;
-  #failuresTold = 0;
+  readonly #failuresTold = new Map<LaneKeeper, number>();
   #look: NodeJS.Timeout | undefined;
   #erase: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -95,18 +110,19 @@ export class NativePump implements Pump {
     this.#log = log;
     this.#interfaceName = tun.name;
     this.#tun = tun.fd;
+    this.#queues = [tun.fd, ...tun.more];
     this.#base = linux.addressOf(kernel.memory.buffer);
     kernel.view.setBigUint64(kernel.constant('MEMORY_BASE'), BigInt(this.#base), true);
     this.#argument = kernel.allocate(64);
     const origin = hrtimeMs() - clock.monotonic();
-    const keep = (role: Role, size: LaneRoom): LaneKeeper =>
+    const keep = (role: Role, number: number, size: LaneRoom): LaneKeeper =>
       new LaneKeeper({
         ...{
           kernel,
           linux,
           base: this.#base,
           role,
-          number: 0,
+          number,
           size,
           workerFile,
           origin,
@@ -118,13 +134,12 @@ export class NativePump implements Pump {
         onEnded: (reason) => this.#packets.onClosed?.(reason),
       });
     const vector = kernel.constant('VECTOR_BYTES');
-    this.#outward = keep('outward', { vectors: 2 * vector, room: OUTWARD_ROOM, ring: OUTWARD_RING });
-    this.#inward = keep('inward', {
-      vectors: vector,
-      room: INWARD_BUFFERS * kernel.constant('BUFFER_BYTES'),
-      ring: INWARD_RING,
-    });
-    this.#lanes = [this.#outward, this.#inward];
+    const outwardRoom = { vectors: 2 * vector, room: OUTWARD_ROOM, ring: OUTWARD_RING };
+    const inwardBuffers = INWARD_BUFFERS * kernel.constant('BUFFER_BYTES');
+    const inwardRoom = { vectors: vector, room: inwardBuffers, ring: INWARD_RING };
+    this.#outward = this.#queues.map((_, i) => keep('outward', i, outwardRoom));
+    this.#inward = this.#queues.map((_, i) => keep('inward', i, inwardRoom));
+    this.#lanes = [...this.#outward, ...this.#inward];
     for (const keeper of this.#lanes) {
       tables.addUser(keeper.slotInUse);
       this.#told.set(keeper, new Float64Array(LANE_COUNTERS.length));
@@ -132,8 +147,18 @@ export class NativePump implements Pump {
     tables.onCondemned = () => this.#eraseSoon();
     tables.onFull = () => log.write('warn', 'key-table-full', { reason: 'no memory for more key pairs' });
     this.#notes = new Notes(kernel, tables);
-    this.#packets = new PacketPort(kernel, [this.#outward.ring], (frame) => writeSync(this.#tun, frame));
-    this.#messages = new MessagePort(kernel, lane, linux, this.#base, [this.#inward.ring]);
+    this.#packets = new PacketPort(
+      kernel,
+      this.#outward.map(({ ring }) => ring),
+      (frame) => writeSync(this.#tun, frame),
+    );
+    this.#messages = new MessagePort(
+      kernel,
+      lane,
+      linux,
+      this.#base,
+      this.#inward.map(({ ring }) => ring),
+    );
     this.#messages.onContents = (index, source, at, length) => this.#contents(index, source, at, length);
     this.#sockets = tunnel.sockets;
     this.#descriptors = this.#take(tunnel.sockets);
@@ -150,11 +175,13 @@ export class NativePump implements Pump {
   }
 
   get reason(): string {
-    const cut = this.#outward.word(STATE.noSegmentation) === 0 ? 'UDP segmentation' : 'no UDP segmentation';
-    const merged = this.#descriptors.gro ? ' and coalescing' : '';
+    const isCut = this.#outward.every((lane) => lane.word(STATE.noSegmentation) === 0);
+    const cut = isCut ? 'UDP segmentation' : 'no UDP segmentation';
+    const merged = this.#descriptors[0].gro ? ' and coalescing' : '';
+    const threads = this.#queues.length === 1 ? 'a thread' : `${this.#queues.length} threads`;
     const replaced = this.#lanes.reduce((n, lane) => n + lane.replacements, 0);
     const note = replaced === 0 ? '' : `; threads replaced ${replaced} times, see the log`;
-    return `${this.#crypto}a thread for each direction, WebAssembly, TUN with segmentation offload, batches with ${cut}${merged}${note}`;
+    return `${this.#crypto}${threads} for each direction, WebAssembly, TUN with segmentation offload, batches with ${cut}${merged}${note}`;
   }
 
   get lastFailure(): SendFailure | undefined {
@@ -176,7 +203,9 @@ export class NativePump implements Pump {
 
   start(): void {
     const { tables, linux, kernel } = this.#parts;
-    if (!setNonBlocking(linux, this.#tun, true)) this.#log.write('warn', 'tun-blocks', {});
+    for (const fd of this.#queues) {
+      if (!setNonBlocking(linux, fd, true)) this.#log.write('warn', 'tun-blocks', {});
+    }
     Atomics.store(kernel.words, kernel.constant('CONTROL_SLEEPS') >> 2, 1);
     this.#publishMtu();
     tables.follow(this.#device);
@@ -192,10 +221,14 @@ export class NativePump implements Pump {
 
   replaceSockets(sockets: UdpSockets): void {
     const old = this.#sockets;
+    const more = this.#descriptors.slice(1);
     this.#sockets = sockets;
     this.#descriptors = this.#take(sockets);
     // The threads may be in the middle of a call on the old ones.
-    void this.#useDescriptors().then(() => closeUdpSockets(old));
+    void this.#useDescriptors().then(() => {
+      closeUdpSockets(old);
+      this.#close(more);
+    });
   }
 
   nameError(peer: Peer): string | undefined {
@@ -219,6 +252,7 @@ export class NativePump implements Pump {
     this.#parts.tables.eraseAll();
     for (const lane of this.#lanes) lane.erase();
     closeUdpSockets(this.#sockets);
+    this.#close(this.#descriptors.slice(1));
   }
 
   /** A thread has something for us. */
@@ -306,15 +340,17 @@ export class NativePump implements Pump {
 
   /** Sends of the sending thread that were refused: for the owner, and for the choice of our own address. */
   #tellFailures(): void {
-    const failures = this.#outward.word(STATE.sendFailures);
-    if (failures === this.#failuresTold) return;
-    this.#failuresTold = failures;
-    const { kernel } = this.#parts;
-    const record = this.#outward.word(STATE.sendOwner) + kernel.constant('PEER_RECORD');
-    const endpoint = Uint8Array.from(kernel.all.subarray(record, record + ENDPOINT_BYTES));
-    this.#messages.noteFailure(this.#outward.word(STATE.sendErrno), endpoint, 0);
-    for (const peer of this.#device.peers()) {
-      if (endpoint.every((byte, i) => byte === peer.endpoint[i])) peer.forgetLocalAddress();
+    for (const lane of this.#outward) {
+      const failures = lane.word(STATE.sendFailures);
+      if (failures === (this.#failuresTold.get(lane) ?? 0)) continue;
+      this.#failuresTold.set(lane, failures);
+      const { kernel } = this.#parts;
+      const record = lane.word(STATE.sendOwner) + kernel.constant('PEER_RECORD');
+      const endpoint = Uint8Array.from(kernel.all.subarray(record, record + ENDPOINT_BYTES));
+      this.#messages.noteFailure(lane.word(STATE.sendErrno), endpoint, 0);
+      for (const peer of this.#device.peers()) {
+        if (endpoint.every((byte, i) => byte === peer.endpoint[i])) peer.forgetLocalAddress();
+      }
     }
   }
 
@@ -326,22 +362,77 @@ export class NativePump implements Pump {
     Atomics.store(kernel.words, kernel.constant('MTU') >> 2, mtu);
   }
 
-  #take(sockets: UdpSockets): SocketDescriptors {
-    const { kernel, linux } = this.#parts;
-    const setOption: SetOption = (fd, level, option, value) => {
-      kernel.words[this.#argument >> 2] = value;
-      return linux.setsockopt(fd, level, option, this.#base + this.#argument, 4) === 0;
-    };
-    const descriptors = takeSockets(sockets, setOption);
-    this.#messages.port = sockets.port;
-    this.#messages.udp4 = descriptors.udp4;
-    this.#messages.udp6 = descriptors.udp6;
-    if (!descriptors.gro) this.#log.write('info', 'udp-offload-refused', { reason: 'no coalescing' });
-    return descriptors;
+  /** The mark of the first sockets is another: those beside them follow. */
+  followMark(): void {
+    const [first, ...more] = this.#descriptors;
+    for (const { udp4, udp6 } of more) {
+      followMark(first.udp4, udp4, this.#system);
+      followMark(first.udp6, udp6, this.#system);
+    }
   }
 
+  get #system(): MoreSockets {
+    const { kernel, linux } = this.#parts;
+    const argument = this.#argument;
+    const at = this.#base + argument;
+    return {
+      open: (family) => linux.socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+      bind: (fd, name) => {
+        kernel.all.set(name, argument);
+        return linux.bind(fd, at, name.length) === 0;
+      },
+      mark: (fd) => {
+        kernel.words[argument >> 2] = 0;
+        kernel.words[(argument >> 2) + 1] = 4;
+        linux.getsockopt(fd, SOL_SOCKET, SO_MARK, at, at + 4);
+        return kernel.words[argument >> 2];
+      },
+      close: (fd) => void linux.close(fd),
+      setOption: (fd, level, option, value) => {
+        kernel.words[argument >> 2] = value;
+        return linux.setsockopt(fd, level, option, at, 4) === 0;
+      },
+    };
+  }
+
+  /** Takes the sockets over and opens as many beside them as there are queues. */
+  #take(sockets: UdpSockets): readonly SocketDescriptors[] {
+    const system = this.#system;
+    const first = takeSockets(sockets, system.setOption);
+    const all = [first];
+    while (all.length < this.#queues.length) {
+      const next = openBeside(sockets, first, system);
+      if (next === undefined) {
+        this.#log.write('warn', 'queue-without-socket', { reason: 'the system refuses another on the port' });
+        break;
+      }
+      all.push(next);
+    }
+    this.#messages.port = sockets.port;
+    this.#messages.udp4 = first.udp4;
+    this.#messages.udp6 = first.udp6;
+    if (!first.gro) this.#log.write('info', 'udp-offload-refused', { reason: 'no coalescing' });
+    return all;
+  }
+
+  #close(descriptors: readonly SocketDescriptors[]): void {
+    for (const { udp4, udp6 } of descriptors) {
+      for (const fd of [udp4, udp6]) if (fd >= 0) this.#parts.linux.close(fd);
+    }
+  }
+
+  /** A queue without sockets of its own sends by the first ones, and receives nothing. */
   async #useDescriptors(): Promise<void> {
-    const { udp4, udp6 } = this.#descriptors;
-    await Promise.all(this.#lanes.map((lane) => lane.setDescriptors(this.#tun, udp4, udp6)));
+    const [first] = this.#descriptors;
+    await Promise.all(
+      this.#queues.flatMap((tun, i) => {
+        const own = this.#descriptors[i];
+        const out = own ?? first;
+        return [
+          this.#outward[i].setDescriptors(tun, out.udp4, out.udp6),
+          this.#inward[i].setDescriptors(tun, own?.udp4 ?? -1, own?.udp6 ?? -1),
+        ];
+      }),
+    );
   }
 }

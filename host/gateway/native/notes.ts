@@ -51,7 +51,7 @@ export class Notes {
     const kernel = this.#kernel;
     const list = kernel.constant(received ? 'RECEIVED_LIST' : 'SENT_LIST') >> 2;
     const place = kernel.constant(received ? 'SLOT_RECEIVED' : 'SLOT_SENT');
-    const { words, doubles } = kernel;
+    const { words, doubles, longs } = kernel;
     const next = kernel.constant('NOTE_NEXT');
     let address = Atomics.exchange(words, list, 0) >>> 0;
     while (address !== 0) {
@@ -66,7 +66,7 @@ export class Notes {
       const first = received ? 3 : 0;
       const [datagrams, bytes, packets] = (['NOTE_DATAGRAMS', 'NOTE_BYTES', 'NOTE_PACKETS'] as const).map(
         (field, i) => {
-          const now = doubles[(own + kernel.constant(field)) >> 3];
+          const now = Number(Atomics.load(longs, (own + kernel.constant(field)) >> 3));
           const since = now - pair.told[first + i];
           pair.told[first + i] = now;
           return since;

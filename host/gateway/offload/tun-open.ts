@@ -14,6 +14,7 @@ const TUNSETOFFLOAD = 0x400454d0;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
+const IFF_MULTI_QUEUE = 0x0100;
 
 const TUN_F_CSUM = 0x01;
 const TUN_F_TSO4 = 0x02;
@@ -37,6 +38,8 @@ export interface OpenTunOptions {
   name: string;
   /** False opens the plain device: no header, one packet of at most the MTU a read. Default true. */
   offload?: boolean;
+  /** Descriptors of one interface, among which the kernel spreads flows. Default 1; without offload always 1. */
+  queues?: number;
 }
 
 export interface TunDescriptor {
@@ -45,6 +48,8 @@ export interface TunDescriptor {
   readonly name: string;
   /** True: every packet read and written is preceded by a virtio_net_hdr, and reads give TSO super-packets. */
   readonly offload: boolean;
+  /** Descriptors of further queues, owned by the caller as `fd` is. */
+  readonly more: readonly number[];
 }
 
 /** The interface could not be opened. `code` is the errno name: EPERM (missing right), EBUSY (in use), ENOENT ... */
@@ -70,33 +75,44 @@ function interfaceRequest(name: string, flags: number): DescriptorCall {
  * python3 can be run. When the kernel refuses the offloads the interface is opened without them.
  */
 export function openTun(options: OpenTunOptions): TunDescriptor {
-  const { name, offload = true } = options;
+  const { name, offload = true, queues = 1 } = options;
   if (Buffer.byteLength(name) > INTERFACE_NAME_MAX) {
     throw new TunOpenError(
       'ENAMETOOLONG',
       `interface name ${JSON.stringify(name)} is longer than ${INTERFACE_NAME_MAX} bytes`,
     );
   }
-  let fd: number;
+  const fds: number[] = [];
+  let opened: TunDescriptor | undefined;
   try {
-    fd = openSync(TUN_DEVICE, 'r+');
+    fds.push(openDevice());
+    opened = attach(fds[0], name, offload, queues > 1);
+    while (opened !== undefined && fds.length < queues) {
+      const fd = openDevice();
+      fds.push(fd);
+      attach(fd, opened.name, offload, true);
+    }
+  } catch (error) {
+    for (const fd of fds) closeSync(fd);
+    throw error;
+  }
+  if (opened !== undefined) return { ...opened, more: fds.slice(1) };
+  closeSync(fds[0]);
+  return openTun({ name, offload: false });
+}
+
+function openDevice(): number {
+  try {
+    return openSync(TUN_DEVICE, 'r+');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
     throw new TunOpenError(code, `cannot open ${TUN_DEVICE}: ${code}`);
   }
-  let opened: TunDescriptor | undefined;
-  try {
-    opened = attach(fd, name, offload);
-    if (opened !== undefined) return opened;
-  } finally {
-    if (opened === undefined) closeSync(fd);
-  }
-  return openTun({ name, offload: false });
 }
 
 /** The interface behind `fd`, or undefined when it exists now but refuses the offloads. */
-function attach(fd: number, name: string, offload: boolean): TunDescriptor | undefined {
-  const flags = IFF_TUN | IFF_NO_PI | (offload ? IFF_VNET_HDR : 0);
+function attach(fd: number, name: string, offload: boolean, several: boolean): TunDescriptor | undefined {
+  const flags = IFF_TUN | IFF_NO_PI | (offload ? IFF_VNET_HDR : 0) | (several ? IFF_MULTI_QUEUE : 0);
   const calls: DescriptorCall[] = [interfaceRequest(name, flags)];
   if (offload) {
     calls.push({ kind: 'ioctl-value', request: TUNSETOFFLOAD, value: TCP_OFFLOADS });
@@ -109,5 +125,5 @@ function attach(fd: number, name: string, offload: boolean): TunDescriptor | und
   }
   if (offload && tcpOffloads.errno !== 0) return undefined;
   const end = created.bytes.indexOf(0);
-  return { fd, name: Buffer.from(created.bytes.subarray(0, end)).toString('latin1'), offload };
+  return { fd, name: Buffer.from(created.bytes.subarray(0, end)).toString('latin1'), offload, more: [] };
 }

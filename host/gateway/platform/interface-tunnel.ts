@@ -143,7 +143,7 @@ export class InterfaceTunnel implements Tunnel {
       this.request.log.write('warn', 'pump-not-stopped', { reason: messageOf(error) });
     }
     closeUdpSockets(this.sockets);
-    closeSync(this.tun.fd);
+    for (const fd of [this.tun.fd, ...this.tun.more]) closeSync(fd);
   }
 
   private async startForwards(): Promise<void> {

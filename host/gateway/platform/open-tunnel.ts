@@ -53,7 +53,7 @@ export async function openTunnel(request: TunnelRequest): Promise<Tunnel> {
       else markUdpSockets(sockets, settings.fwmark);
     }
     await iface.preUp();
-    const tun = openInterface(interfaceName, request.vnetHeader);
+    const tun = openInterface(interfaceName, request.vnetHeader, request.queues ?? 1);
     iface.created();
     tunnel = new InterfaceTunnel(request, outside, iface, undo, tun, sockets, takeBack);
     return tunnel;
@@ -65,9 +65,9 @@ export async function openTunnel(request: TunnelRequest): Promise<Tunnel> {
   }
 }
 
-function openInterface(name: string, offload: boolean): TunDescriptor {
+function openInterface(name: string, offload: boolean, queues: number): TunDescriptor {
   try {
-    return openTun({ name, offload });
+    return openTun({ name, offload, queues });
   } catch (error) {
     if (!(error instanceof TunOpenError)) throw error;
     switch (error.code) {

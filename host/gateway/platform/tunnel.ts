@@ -86,6 +86,8 @@ export interface TunnelRequest {
   readonly listenAddress?: string | undefined;
   /** Ask for IFF_VNET_HDR; where it is refused a plain TUN is opened and `tun.offload` says so. */
   readonly vnetHeader: boolean;
+  /** Queues of the TUN interface; 1 unless told. */
+  readonly queues?: number | undefined;
   /** Outside listener -> through the tunnel to the target. */
   readonly forwards: readonly Forward[];
   /** Listener on the tunnel's addresses -> outside service. */

@@ -264,6 +264,7 @@ export class Kernel {
   #all: Uint8Array;
   #words: Int32Array;
   #doubles: Float64Array;
+  #longs: BigUint64Array;
   #allocated: number;
   readonly #freeSlots: number[] = [];
   readonly #main: KernelFunctions;
@@ -289,6 +290,7 @@ export class Kernel {
     this.view = new DataView(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#doubles = new Float64Array(memory.buffer);
+    this.#longs = new BigUint64Array(memory.buffer);
   }
 
   get memory(): WebAssembly.Memory {
@@ -301,7 +303,7 @@ export class Kernel {
     return found.value;
   }
 
-  /** All memory as it is now, by bytes, by int32 and by float64; not to be kept over an `allocate`. */
+  /** All memory as it is now, by bytes, by int32, float64 and uint64; not to be kept over an `allocate`. */
   get all(): Uint8Array {
     return this.#all;
   }
@@ -312,6 +314,10 @@ export class Kernel {
 
   get doubles(): Float64Array {
     return this.#doubles;
+  }
+
+  get longs(): BigUint64Array {
+    return this.#longs;
   }
 
   get laneCount(): number {
@@ -350,6 +356,7 @@ export class Kernel {
       this.#all = new Uint8Array(this.memory.buffer);
       this.#words = new Int32Array(this.memory.buffer);
       this.#doubles = new Float64Array(this.memory.buffer);
+      this.#longs = new BigUint64Array(this.memory.buffer);
     }
     this.#allocated = end;
     return address;

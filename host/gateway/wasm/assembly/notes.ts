@@ -10,9 +10,9 @@ import { CONTROL_CALLED, CONTROL_SLEEPS } from './layout';
 export const NOTE_LISTED: usize = 0; // u32
 export const NOTE_NEXT: usize = 4; // u32: the slot's address behind this one on the list
 export const NOTE_AT: usize = 8; // f64: monotonic ms of the last
-export const NOTE_DATAGRAMS: usize = 16; // f64, as all numbers: since the slot was filled
-export const NOTE_BYTES: usize = 24; // f64
-export const NOTE_PACKETS: usize = 32; // f64: datagrams with a packet inside
+export const NOTE_DATAGRAMS: usize = 16; // u64, as all numbers: since the slot was filled
+export const NOTE_BYTES: usize = 24; // u64
+export const NOTE_PACKETS: usize = 32; // u64: datagrams with a packet inside
 
 let wake: bool = false;
 
@@ -31,9 +31,10 @@ export function callControl(): void {
 export function note(slot: usize, which: usize, list: usize, now: f64, datagrams: u32, bytes: usize, packets: u32): void {
   const own = slot + which;
   store<f64>(own + NOTE_AT, now);
-  store<f64>(own + NOTE_DATAGRAMS, load<f64>(own + NOTE_DATAGRAMS) + f64(datagrams));
-  store<f64>(own + NOTE_BYTES, load<f64>(own + NOTE_BYTES) + f64(bytes));
-  store<f64>(own + NOTE_PACKETS, load<f64>(own + NOTE_PACKETS) + f64(packets));
+  // Several threads of one direction may serve one peer.
+  atomic.add<u64>(own + NOTE_DATAGRAMS, u64(datagrams));
+  atomic.add<u64>(own + NOTE_BYTES, u64(bytes));
+  if (packets != 0) atomic.add<u64>(own + NOTE_PACKETS, u64(packets));
   if (atomic.xchg<u32>(own + NOTE_LISTED, 1) != 0) return;
   let head = atomic.load<u32>(list);
   while (true) {
