@@ -31,6 +31,23 @@ describe('settings under commit-confirm', () => {
     expect(startAgent(flash).agent.configuration.settings).toEqual({ mtu: 1300, heartbeat: 60 });
   });
 
+  it('tells in each new session what became of the last revision: the one before may have had no time to', () => {
+    const flash = new Flash();
+    const first = startAgent(flash);
+    first.run(10_000);
+    first.server.say('configuration', proposal(1, { mtu: 1300 }));
+    first.run(5_000);
+    const second = startAgent(flash);
+    second.run(10_000);
+    expect(results(second.server)).toEqual(['1 confirmed']);
+    second.server.say('configuration', proposal(2, { control: ['wss://nowhere.example/ws'] }));
+    second.server.unreachable.add('nowhere.example');
+    second.run(300_000);
+    second.server.lose();
+    second.run(60_000);
+    expect(results(second.server).slice(-2)).toEqual(['2 reverted', '2 reverted']);
+  });
+
   it('reverts settings that lead to a control plane that does not answer', () => {
     const { agent, server, run } = startAgent(new Flash());
     run(10_000);
