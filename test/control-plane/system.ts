@@ -6,12 +6,13 @@ import { type Database, openDatabase } from '../../host/control-plane/database.j
 import type { ControlOptions } from '../../host/control-plane/options.js';
 import { ControlServer, type ServerOptions } from '../../host/control-plane/server.js';
 import { NodeClock } from '../../host/gateway/clock.js';
-import { AgentLoop } from '../../host/gateway/control/agent-loop.js';
 import { NodeHttpClient } from '../../host/gateway/control/http-client.js';
 import { GatewayIdentity } from '../../host/gateway/control/identity.js';
 import { NodeLinks } from '../../host/gateway/control/links.js';
 import { NodePrimitives } from '../../host/gateway/crypto.js';
+import { NodeTimer } from '../../host/gateway/timer.js';
 import { ControlAgent } from '../../src/control/agent.js';
+import { AgentLoop } from '../../src/control/agent-loop.js';
 import type { Envelope } from '../../src/control/envelope.js';
 import type { SessionTiming } from '../../src/control/session-options.js';
 import type { ControlEndpoint, EnrolmentResult } from '../../src/identity/enrolment.js';
@@ -180,7 +181,7 @@ export class ControlEnd {
       log: this.log,
     });
     if (port !== 0) this.agent.setEndpoints([`0.0.0.0:${port}`]);
-    this.#loop = new AgentLoop(this.agent, clock, this.log);
+    this.#loop = new AgentLoop(this.agent, clock, new NodeTimer(), this.log);
     this.#loop.start();
     return this;
   }

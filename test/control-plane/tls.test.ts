@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { NodeHttpClient, readRetryAfter } from '../../host/gateway/control/http-client.js';
+import { NodeHttpClient } from '../../host/gateway/control/http-client.js';
 import { NodeLinks } from '../../host/gateway/control/links.js';
 import { parsePin, pinOf } from '../../host/gateway/control/tls.js';
 import type { Route } from '../../src/control/link.js';
 import { routeKind, routesOf } from '../../src/control/routes.js';
+import { readRetryAfter } from '../../src/control/stream/http-response.js';
 import type { HttpAnswer } from '../../src/ports.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cb-tls-'));

@@ -5,8 +5,8 @@ import {
   request as plainRequest,
 } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import { readRetryAfter } from '../../../src/control/stream/http-response.js';
 import { connectBy, type Dial } from './dial.js';
-import { readRetryAfter } from './http-client.js';
 import { controlTls, type Pins } from './tls.js';
 
 /** ms for a request that is to be answered at once. */

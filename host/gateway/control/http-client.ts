@@ -1,6 +1,7 @@
 import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { isLoopback } from '../../../src/control/routes.js';
+import { readRetryAfter } from '../../../src/control/stream/http-response.js';
 import type { HttpAnswer, HttpClient } from '../../../src/ports.js';
 import { connectBy, type Dial } from './dial.js';
 import { controlTls, type Pins } from './tls.js';
@@ -76,9 +77,4 @@ export class NodeHttpClient implements HttpClient {
     request.on('error', (error) => end({ error: error.message || 'the connection failed' }));
     request.end(body);
   }
-}
-
-/** ms; 0 when the header says nothing, and an hour at most. */
-export function readRetryAfter(header: string | undefined): number {
-  return header !== undefined && /^[0-9]{1,6}$/.test(header) ? Math.min(3600, Number(header)) * 1000 : 0;
 }

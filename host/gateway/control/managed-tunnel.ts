@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { TunnelConfig } from '../../../src/config/tunnel-config.js';
 import { ControlAgent } from '../../../src/control/agent.js';
+import { AgentLoop } from '../../../src/control/agent-loop.js';
 import { CONTROL_PEER_ID } from '../../../src/control/control-peer.js';
 import type { RecordValue } from '../../../src/control/shape.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
@@ -20,8 +21,8 @@ import { run } from '../platform/command.js';
 import type { Outside, Tunnel } from '../platform/tunnel.js';
 import { bindUdpSockets, closeUdpSockets } from '../platform/udp-sockets.js';
 import type { EnrolledRequest } from '../request.js';
+import { NodeTimer } from '../timer.js';
 import { packageVersion } from '../version.js';
-import { AgentLoop } from './agent-loop.js';
 import type { Dial } from './dial.js';
 import { GatewayIdentity } from './identity.js';
 import { NodeLinks } from './links.js';
@@ -104,7 +105,7 @@ export class ManagedTunnel {
       keepWithin: 0,
       log,
     });
-    this.#loop = new AgentLoop(this.agent, clock, log);
+    this.#loop = new AgentLoop(this.agent, clock, new NodeTimer(), log);
   }
 
   /** What the interface is made of, before the control plane was heard: the last good network. */

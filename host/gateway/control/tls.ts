@@ -2,16 +2,9 @@
 
 import { createHash, X509Certificate } from 'node:crypto';
 import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from 'node:tls';
+import type { Pins } from '../../../src/identity/pins.js';
 
-/** SHA-256 of a SubjectPublicKeyInfo, base64 (as in RFC 7469): the present key's and a spare one's. */
-export type Pins = readonly string[];
-
-const PIN = /^(?:sha256\/)?([A-Za-z0-9+/]{43}=)$/;
-
-/** Undefined when the text is no pin. */
-export function parsePin(text: string): string | undefined {
-  return PIN.exec(text)?.[1];
-}
+export { type Pins, parsePin } from '../../../src/identity/pins.js';
 
 /** `ca`: certificates to trust in the place of the system's, PEM. */
 export function controlTls(pins: Pins, ca?: string): ConnectionOptions {

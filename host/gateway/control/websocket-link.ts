@@ -2,8 +2,8 @@ import { type ClientOptions, WebSocket } from 'ws';
 import type { Link, LinkEvents, LinkFactory, Route } from '../../../src/control/link.js';
 import { LARGEST_MESSAGE_BYTES } from '../../../src/control/messages.js';
 import { mayBeOpen } from '../../../src/control/routes.js';
+import { readRetryAfter } from '../../../src/control/stream/http-response.js';
 import { connectBy, type Dial } from './dial.js';
-import { readRetryAfter } from './http-client.js';
 import { controlTls, type Pins } from './tls.js';
 
 /** Seed, section 5: `handshake_timeout`, `write_timeout`. ms */

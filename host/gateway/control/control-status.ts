@@ -1,1 +1,0 @@
-export * from '../../../src/gateway/control-status.js';
