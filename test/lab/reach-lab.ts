@@ -83,8 +83,19 @@ export class Side {
   }
 
   async start(): Promise<void> {
+    const tier = process.env.GATEWAY_TIER;
     this.process = this.space.spawn(
-      [process.execPath, PROGRAM, 'up', this.file, '--name', this.name, '--log-level', 'debug'],
+      [
+        process.execPath,
+        PROGRAM,
+        'up',
+        this.file,
+        '--name',
+        this.name,
+        '--log-level',
+        'debug',
+        ...(tier ? ['--tier', tier] : []),
+      ],
       {
         environment: { STATE_DIRECTORY: this.lab.lab.subdirectory(`state-${this.name}`), NO_COLOR: '1' },
         logFile: this.logFile,
