@@ -11,15 +11,14 @@ import { ControlPeer } from './control-peer.js';
 import type { Envelope } from './envelope.js';
 import { HeartbeatFacts } from './heartbeat-facts.js';
 import type { Route } from './link.js';
+import { NetworkKeeper } from './network-keeper.js';
 import { NETWORK_LIMITS, type NetworkPeer, NetworkState, type Outcome } from './network-state.js';
-import { isNamed, routesOf } from './routes.js';
+import { isNamed, routesOf, sameRoutes } from './routes.js';
 import { ControlSession } from './session.js';
-import type { RecordValue, Value } from './shape.js';
+import type { RecordValue } from './shape.js';
+import { SiteHold } from './site-hold.js';
+import { addressesOf, peersOf, prefixesOf } from './tunnel-plan.js';
 
-const NETWORK = 'network';
-const HOLD = 'hold';
-/** Usual value of `keepWithin`: flash wears out. */
-const KEEP_WITHIN = 5_000;
 /** A second snapshot is asked for only after this many ms. */
 const SNAPSHOT_PATIENCE = 10_000;
 
@@ -35,8 +34,8 @@ export class ControlAgent {
   /** How far the server's clock was ahead of ours at the last acknowledgement, ms. Told to the owner, never followed. */
   clockSkew: number | undefined;
   readonly #options: AgentOptions;
-  #hold: Hold | undefined;
-  #keepAt = Number.POSITIVE_INFINITY;
+  readonly #hold: SiteHold;
+  readonly #keeper: NetworkKeeper;
   #snapshotAskedAt = Number.NEGATIVE_INFINITY;
   #endpoints: readonly string[] = [];
   readonly #facts = new HeartbeatFacts();
@@ -58,11 +57,8 @@ export class ControlAgent {
       apply: (settings) => this.#applySettings(settings),
       report: (report) => this.session.send('configuration-result', { ...report } as unknown as RecordValue),
     });
-    const kept = store.read(NETWORK) as RecordValue | undefined;
-    if (kept && this.network.apply('snapshot', kept).kind !== 'applied') {
-      log?.write('error', 'record-damaged', { name: NETWORK });
-    }
-    this.#hold = store.read(HOLD) as Hold | undefined;
+    this.#keeper = new NetworkKeeper(this.network, { ...options, within: options.keepWithin });
+    this.#hold = new SiteHold(store, log);
     this.session = new ControlSession({
       clock,
       random: options.random,
@@ -95,29 +91,22 @@ export class ControlAgent {
 
   /** Why site traffic is held back; undefined while it flows. */
   get hold(): Hold | undefined {
-    return this.#hold;
+    return this.#hold.reason;
   }
 
   /** The peers that the tunnel should have now, the control plane's among them: it stays also while traffic is held. */
   get tunnelPeers(): readonly NetworkPeer[] {
-    const peers = this.#hold ? [] : [...this.network.peers.values()];
-    const control = this.controlPeer.peer;
-    if (control && !peers.some(({ publicKey }) => publicKey === control.publicKey)) peers.push(control);
-    return peers;
+    return peersOf(this.#hold.reason ? [] : this.network.peers.values(), this.controlPeer);
   }
 
   /** The addresses that the tunnel's interface should have. */
   get tunnelAddresses(): readonly string[] {
-    const own = this.network.address.length > 0 ? this.network.address : this.#options.enrolment.address;
-    const { address } = this.controlPeer;
-    return address === undefined ? own : [...own, address];
+    return addressesOf(this.#options.enrolment, this.network, this.controlPeer);
   }
 
   /** The prefixes that should be routed into the tunnel. */
   get tunnelPrefixes(): readonly string[] {
-    const { network, controlPeer } = this;
-    const own = network.tenantCidr.length > 0 ? network.tenantCidr : this.#options.enrolment.tenantCidr;
-    return [...own, ...(controlPeer.peer?.allowedIps ?? [])];
+    return prefixesOf(this.#options.enrolment, this.network, this.controlPeer);
   }
 
   /** Whether address and route towards the control plane's peer are in place, so that a link may go through the tunnel. */
@@ -140,7 +129,7 @@ export class ControlAgent {
 
   stop(reason: string): void {
     this.session.stop(reason);
-    this.#keep();
+    this.#keeper.keep();
   }
 
   nextDeadline(): number {
@@ -148,14 +137,14 @@ export class ControlAgent {
       this.session.nextDeadline(),
       this.rotation.nextDeadline(),
       this.configuration.nextDeadline(),
-      this.#keepAt,
+      this.#keeper.nextDeadline(),
     );
   }
 
   advance(): void {
     this.rotation.advance();
     this.configuration.advance();
-    if (this.#options.clock.monotonic() >= this.#keepAt) this.#keep();
+    this.#keeper.advance();
     this.session.advance();
   }
 
@@ -191,7 +180,7 @@ export class ControlAgent {
 
   /** What it says about this gateway is on flash before it is said: the server acts on it. */
   #heartbeat(): RecordValue {
-    this.#keep();
+    this.#keeper.keep();
     const { rotation, configuration } = this;
     const { refused, unsent } = this.session.counters;
     const undecided = rotation.phase === 'offered' || rotation.phase === 'switched' || configuration.onTrial;
@@ -253,7 +242,7 @@ export class ControlAgent {
     switch (outcome.kind) {
       case 'applied':
         if (type === 'mesh-update') return;
-        this.#keepAt = Math.min(this.#keepAt, this.#options.clock.monotonic() + this.#keepWithin);
+        this.#keeper.changed();
         if (type === 'snapshot') this.#snapshotAskedAt = Number.NEGATIVE_INFINITY;
         this.#options.actions.changed();
         return;
@@ -291,12 +280,7 @@ export class ControlAgent {
   }
 
   #setHold(hold: Hold | undefined): void {
-    if (hold?.kind === this.#hold?.kind && hold?.reason === this.#hold?.reason) return;
-    if (hold) this.#options.store.write(HOLD, hold);
-    else this.#options.store.delete(HOLD);
-    this.#hold = hold;
-    this.#options.log?.write('warn', hold ? `${hold.kind}-begun` : 'hold-ended', { reason: hold?.reason });
-    this.#options.actions.changed();
+    if (this.#hold.set(hold)) this.#options.actions.changed();
   }
 
   #applySettings(settings: Settings): void {
@@ -312,22 +296,8 @@ export class ControlAgent {
     this.#options.actions.changed();
   }
 
-  get #keepWithin(): number {
-    return this.#options.keepWithin ?? KEEP_WITHIN;
-  }
-
   /** Seconds. */
   #interval({ heartbeat, metered }: Settings): number {
     return heartbeat ?? (metered ? METERED_HEARTBEAT : this.session.timing.heartbeat / 1000);
   }
-
-  #keep(): void {
-    if (this.#keepAt === Number.POSITIVE_INFINITY) return;
-    this.#options.store.write(NETWORK, this.network.toRecord() as Value);
-    this.#keepAt = Number.POSITIVE_INFINITY;
-  }
-}
-
-function sameRoutes(a: readonly Route[], b: readonly Route[]): boolean {
-  return a.length === b.length && a.every((route, i) => route.url === b[i].url && route.kind === b[i].kind);
 }

@@ -73,3 +73,7 @@ export function routeKind(url: string): LinkKind | undefined {
 export function isLoopback(url: string): boolean {
   return /^[a-z]+:\/\/(127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|\[::1\])(:[0-9]{1,5})?(\/[^@]*)?$/.test(url);
 }
+
+export function sameRoutes(a: readonly Route[], b: readonly Route[]): boolean {
+  return a.length === b.length && a.every((route, i) => route.url === b[i].url && route.kind === b[i].kind);
+}

@@ -6,18 +6,18 @@
 
 import { Backoff } from './backoff.js';
 import { Connection } from './connection.js';
-import { type Envelope, readEnvelope, writeEnvelope } from './envelope.js';
+import type { Envelope } from './envelope.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Route } from './link.js';
-import { MessageLimiter } from './message-limiter.js';
-import { SMALL_MESSAGE_BYTES } from './messages.js';
+import { MessageDesk } from './message-desk.js';
 import { nameOf, RouteChoice } from './route-choice.js';
 import {
   SESSION_TIMING,
-  SessionCounters,
+  type SessionCounters,
   type SessionOptions,
   type SessionTiming,
 } from './session-options.js';
+import { SessionPhase, type SessionState } from './session-phase.js';
 import type { RecordValue } from './shape.js';
 
 /** Requests to come back later that are believed in a row. */
@@ -25,36 +25,30 @@ const MOST_WAITS = 2;
 /** A lost session is made anew within this part of its heartbeat's interval, and never later than `reconnectSpread`. */
 const SPREAD_SHARE = 3;
 
-export type SessionState = 'stopped' | 'waiting' | 'logging-in' | 'connecting' | 'greeting' | 'live';
-
 export class ControlSession {
-  readonly counters = new SessionCounters();
   readonly timing: SessionTiming;
-  /** Why the session is in its state; for people. */
-  reason = 'not started';
-  /** What was refused last, and why. */
-  lastRefusal: string | undefined;
   readonly #options: SessionOptions;
-  readonly #limiter = new MessageLimiter();
+  readonly #desk: MessageDesk;
   readonly #backoff: Backoff;
   readonly #heartbeat: Heartbeat;
   readonly #choice: RouteChoice;
   readonly #connection: Connection;
-  #state: SessionState = 'stopped';
-  #deadline = Number.POSITIVE_INFINITY;
+  readonly #phase: SessionPhase;
   #lastReceived = 0;
   #refreshAsked = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#phase = new SessionPhase(options.clock);
+    this.#desk = new MessageDesk(options.clock, options.log, options.mostBytes);
     this.timing = { ...SESSION_TIMING, ...options.timing };
     this.#choice = new RouteChoice(options.routes, options.routeTiming);
     this.#heartbeat = new Heartbeat(this.timing, options.random);
     this.#backoff = new Backoff(options.random, options.backoff);
     this.#connection = new Connection(options.links, options.credentials, {
-      loggingIn: () => this.#enter('logging-in', 'no valid token', this.timing.handshakeTimeout * 3),
+      loggingIn: () => this.#phase.enter('logging-in', 'no valid token', this.timing.handshakeTimeout * 3),
       connecting: (route) =>
-        this.#enter('connecting', `${nameOf(route)} ${route.url}`, this.timing.handshakeTimeout),
+        this.#phase.enter('connecting', `${nameOf(route)} ${route.url}`, this.timing.handshakeTimeout),
       opened: () => this.#opened(),
       received: (text) => this.#received(text),
       failed: (reason, retryAfter) => this.#fail(reason, retryAfter),
@@ -62,8 +56,22 @@ export class ControlSession {
     });
   }
 
+  get counters(): SessionCounters {
+    return this.#desk.counters;
+  }
+
+  /** What was refused last, and why. */
+  get lastRefusal(): string | undefined {
+    return this.#desk.lastRefusal;
+  }
+
   get state(): SessionState {
-    return this.#state;
+    return this.#phase.state;
+  }
+
+  /** Why the session is in its state; for people. */
+  get reason(): string {
+    return this.#phase.reason;
   }
 
   get route(): Route | undefined {
@@ -95,24 +103,22 @@ export class ControlSession {
   }
 
   start(): void {
-    if (this.#state !== 'stopped') return;
+    if (this.state !== 'stopped') return;
     // A little delay at random: after a power cut a whole site starts at once.
     this.#wait(this.#options.random() * 1000, 'starting');
   }
 
   stop(reason: string): void {
-    if (this.#state === 'live') this.send('bye', { reason });
+    if (this.state === 'live') this.send('bye', { reason });
     this.#dropLink();
-    this.#state = 'stopped';
-    this.reason = reason;
-    this.#deadline = Number.POSITIVE_INFINITY;
+    this.#phase.enter('stopped', reason);
   }
 
   /** Other routes. `keep`: a living session over one that is still there goes on; without it the first one is next. */
   setRoutes(routes: readonly Route[], keep = false): void {
-    const kept = this.#choice.replace(routes, keep && this.#state === 'live');
-    if (this.#state === 'waiting') this.#wait(0, 'new routes');
-    else if (keep && !kept && this.#state === 'live') this.reconnect('its way is no more');
+    const kept = this.#choice.replace(routes, keep && this.state === 'live');
+    if (this.state === 'waiting') this.#wait(0, 'new routes');
+    else if (keep && !kept && this.state === 'live') this.reconnect('its way is no more');
   }
 
   /** Beats every `seconds` from now on. */
@@ -122,20 +128,20 @@ export class ControlSession {
 
   /** Ends the connection and makes another at once. */
   reconnect(reason: string): void {
-    if (this.#state === 'stopped') return;
-    if (this.#state === 'live') this.send('bye', { reason });
+    if (this.state === 'stopped') return;
+    if (this.state === 'live') this.send('bye', { reason });
     this.#dropLink();
     this.#wait(this.#options.random() * 1000, reason);
   }
 
   /** There is something to tell: beats now instead of at its time. */
   beatSoon(): void {
-    if (this.#state === 'live') this.#heartbeat.soon(this.#now());
+    if (this.state === 'live') this.#heartbeat.soon(this.#now());
   }
 
   /** The network changed (another interface, address or uplink): try now instead of at the end of the backoff. */
   networkChanged(): void {
-    if (this.#state === 'waiting') {
+    if (this.state === 'waiting') {
       this.#backoff.succeeded();
       this.#wait(this.#options.random() * 1000, 'the network changed');
       // The old connection may be dead without knowing it.
@@ -144,13 +150,13 @@ export class ControlSession {
 
   /** Sends a message on the live session; false when it could not be. Throws RangeError when it fits no shape. */
   send(type: string, data: RecordValue, to?: string, id?: string): boolean {
-    if (this.#state !== 'live' && this.#state !== 'greeting') return false;
+    if (this.state !== 'live' && this.state !== 'greeting') return false;
     return this.#write({ type, id, to, data, timestamp: this.#options.clock.wall() });
   }
 
   /** Monotonic ms at which `advance` should be called. */
   nextDeadline(): number {
-    if (this.#state !== 'live') return this.#deadline;
+    if (this.state !== 'live') return this.#phase.deadline;
     const refresh = this.#refreshAsked ? Number.POSITIVE_INFINITY : this.#options.credentials.refreshAt();
     const silence = this.#lastReceived + this.#readTimeout();
     return Math.min(this.#heartbeat.nextDeadline(), refresh, silence, this.#choice.returnAt());
@@ -158,13 +164,13 @@ export class ControlSession {
 
   advance(): void {
     const now = this.#now();
-    if (this.#state === 'live') this.#advanceLive(now);
-    else if (now >= this.#deadline) this.#advanceOffline();
+    if (this.state === 'live') this.#advanceLive(now);
+    else if (now >= this.#phase.deadline) this.#advanceOffline();
   }
 
   #advanceOffline(): void {
-    if (this.#state === 'waiting') this.#connection.begin(this.route);
-    else if (this.#state !== 'stopped') this.#fail('no answer in time');
+    if (this.state === 'waiting') this.#connection.begin(this.route);
+    else if (this.state !== 'stopped') this.#fail('no answer in time');
   }
 
   #advanceLive(now: number): void {
@@ -203,32 +209,23 @@ export class ControlSession {
   }
 
   #opened(): void {
-    if (this.#state !== 'connecting') return;
+    if (this.state !== 'connecting') return;
     this.counters.connections++;
     this.#lastReceived = this.#now();
-    this.#enter('greeting', 'waiting for welcome', this.timing.handshakeTimeout);
-    const most = this.#options.mostBytes ?? SMALL_MESSAGE_BYTES;
-    this.send('hello', { ...this.#options.handlers.hello(), most_bytes: most });
+    this.#phase.enter('greeting', 'waiting for welcome', this.timing.handshakeTimeout);
+    this.send('hello', { ...this.#options.handlers.hello(), most_bytes: this.#desk.mostBytes });
   }
 
   #received(text: string): void {
-    const read = readEnvelope(text, 'down', this.#options.mostBytes ?? SMALL_MESSAGE_BYTES);
-    this.counters.received++;
     // Also a message we cannot use shows that the other end lives; only a heartbeat's `ack` makes the lamp green.
     this.#lastReceived = this.#now();
-    if (!read.ok) {
-      if (read.refusal === 'unknown-type') this.counters.unknownTypes++;
-      else this.refuse(`${read.refusal}: ${read.detail}`);
-      return;
-    }
-    this.#dispatch(read.envelope);
+    const envelope = this.#desk.read(text);
+    if (envelope) this.#dispatch(envelope);
   }
 
   /** Counts and remembers a message that was not obeyed. */
   refuse(reason: string): void {
-    this.counters.refused++;
-    this.lastRefusal = reason;
-    this.#options.log?.write('warn', 'control-message-refused', { reason });
+    this.#desk.refuse(reason);
   }
 
   #dispatch(envelope: Envelope): void {
@@ -254,15 +251,15 @@ export class ControlSession {
         );
         return;
       default:
-        if (this.#state === 'live') this.#options.handlers.message(envelope);
+        if (this.state === 'live') this.#options.handlers.message(envelope);
     }
   }
 
   #welcome(data: RecordValue): void {
     const { route } = this;
-    if (this.#state !== 'greeting' || !route) return;
+    if (this.state !== 'greeting' || !route) return;
     const now = this.#now();
-    this.#enter('live', `${nameOf(route)} ${route.url}`, Number.POSITIVE_INFINITY);
+    this.#phase.enter('live', `${nameOf(route)} ${route.url}`);
     this.#choice.live(now);
     this.#refreshAsked = false;
     if (data.heartbeat !== undefined) this.setHeartbeat(data.heartbeat as number);
@@ -281,17 +278,11 @@ export class ControlSession {
   }
 
   #write(envelope: Envelope): boolean {
-    const text = writeEnvelope(envelope);
-    if (!this.#limiter.take(this.#now()) || !this.#connection.send(text)) {
-      this.counters.unsent++;
-      return false;
-    }
-    this.counters.sent++;
-    return true;
+    return this.#desk.write(envelope, (text) => this.#connection.send(text));
   }
 
   #fail(reason: string, retryAfter = 0): void {
-    const lost = this.#state === 'live' && retryAfter === 0;
+    const lost = this.state === 'live' && retryAfter === 0;
     this.#dropLink();
     this.#options.log?.write('warn', 'control-session-lost', { reason });
     // Whoever is told to wait is expected back where it was; told so again and again it looks elsewhere, too.
@@ -317,13 +308,7 @@ export class ControlSession {
   }
 
   #wait(delay: number, reason: string): void {
-    this.#enter('waiting', reason, delay);
-  }
-
-  #enter(state: SessionState, reason: string, timeout: number): void {
-    this.#state = state;
-    this.reason = reason;
-    this.#deadline = this.#now() + timeout;
+    this.#phase.enter('waiting', reason, delay);
   }
 
   #now(): number {
