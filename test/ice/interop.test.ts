@@ -40,7 +40,12 @@ for (const kind of Object.keys(PEERS) as PeerKind[]) {
     afterAll(() => lab.close());
 
     it.each(
-      WAYS.flatMap(([a, b, relay]) => [true, false].map((controlling) => ({ a, b, relay, controlling }))),
+      WAYS.flatMap(([a, b, relay]) =>
+        [true, false].map((controlling) => ({ a, b, relay, controlling })),
+      ).filter(
+        // Each role once with an easy and once with a hard pair is enough.
+        ({ a, b, controlling }) => controlling || a === b,
+      ),
     )('connects $a with $b, controlling: $controlling', async ({ a, b, relay, controlling }) => {
       lab.setNat(0, a);
       lab.setNat(1, b);
