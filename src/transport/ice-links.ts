@@ -51,8 +51,10 @@ export class IceLink implements IceUse {
     this.#peer = peer;
     this.signaling = new IceSignaling(host, {
       signal: peer.signal,
-      changed: () => {
+      changed: (now) => {
         onDeadline();
+        this.direct.update(now);
+        this.relayed.update(now);
         this.direct.events?.changed();
         this.relayed.events?.changed();
       },
@@ -63,12 +65,20 @@ export class IceLink implements IceUse {
 
   wanted(transport: IceTransport, wanted: boolean): void {
     if (wanted) this.#wanted.add(transport);
-    else if (this.#wanted.delete(transport) && this.#wanted.size === 0)
-      this.signaling.close(this.clock.monotonic());
+    else if (this.#wanted.delete(transport) && this.#wanted.size === 0) this.#close(this.clock.monotonic());
   }
 
-  /** Tells the agent of traffic. */
+  /** Ends the agent. */
+  #close(now: number): void {
+    this.signaling.close(now);
+    this.direct.update(now);
+    this.relayed.update(now);
+  }
+
+  /** Tells the agent of traffic, and notices pairs that nobody keeps any more. */
   look(now: number): void {
+    if (this.direct.update(now)) this.direct.events?.changed();
+    if (this.relayed.update(now)) this.relayed.events?.changed();
     const sent = this.#peer.sentBytes();
     if (sent !== this.#sent) this.signaling.agent?.active(now);
     this.#sent = sent;

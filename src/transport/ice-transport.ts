@@ -32,6 +32,7 @@ export class IceTransport implements Transport {
   events: TransportEvents | undefined;
   readonly #use: IceUse;
   readonly #relayed: boolean;
+  #pair: CandidatePair | undefined;
 
   constructor(use: IceUse, kind: 'ice' | 'turn') {
     this.#use = use;
@@ -42,9 +43,16 @@ export class IceTransport implements Transport {
     this.mtu = USUAL_MTU - this.overhead;
   }
 
-  /** The pair it stands for now. */
+  /** The pair it stands for now; looked up when something changes, not for each packet. */
   get pair(): CandidatePair | undefined {
-    return this.#use.signaling.agent?.usable(this.#relayed, this.#use.clock.monotonic());
+    return this.#pair;
+  }
+
+  /** Looks which pair works now. True when it is another one, or the state may have changed with it. */
+  update(now: number): boolean {
+    const before = this.#pair;
+    this.#pair = this.#use.signaling.agent?.usable(this.#relayed, now);
+    return before !== this.#pair;
   }
 
   get state(): TransportState {
