@@ -3,65 +3,17 @@
  * it is told, server-reflexive ones from STUN and TURN servers, relayed ones from TURN servers.
  */
 
-import type { Digests } from '../crypto/digests.js';
 import { endpointFamily, FAMILY_IPV4, FAMILY_IPV6, FAMILY_NONE, sameEndpoint } from '../packet/endpoint.js';
 import { candidatePriority, foundationOf, isUsableEndpoint, type LocalCandidate } from './candidate.js';
-import type { GatherLimits } from './ice-limits.js';
+import {
+  type GathererHandlers,
+  type GathererOptions,
+  isSameServer,
+  type TurnServer,
+} from './gather-options.js';
 import type { LocalBase } from './local-base.js';
 import { StunBinding } from './stun-binding.js';
-import type { StunTransactions } from './stun-transactions.js';
 import { TurnClient } from './turn-client.js';
-import type { TurnLimits } from './turn-limits.js';
-
-export interface TurnServer {
-  readonly transport: 'udp' | 'tcp' | 'tls';
-  /** Endpoint record. */
-  readonly endpoint: Uint8Array;
-  /** The name in its certificate, for TLS. */
-  readonly name: string;
-  readonly username: string;
-  readonly password: string;
-  /** Family of the relayed address: 4 (default) or 6. */
-  readonly family?: number;
-}
-
-export interface GathererHandlers {
-  send(to: Uint8Array, bytes: Uint8Array, offset: number, length: number): void;
-  /** A new candidate. */
-  candidate(candidate: LocalCandidate, now: number): void;
-  gathered(now: number): void;
-  /** Whether any agent still makes use of mappings that no traffic keeps. */
-  searching(): boolean;
-  /** A base and its candidates are gone. */
-  gone(base: number, now: number): void;
-  /** A datagram came through the relay that is this base. */
-  relayed(
-    base: number,
-    from: Uint8Array,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    now: number,
-  ): void;
-  relayChanged(relay: number, client: TurnClient, now: number): void;
-}
-
-export interface StreamOpener {
-  openStream?(relay: number, server: TurnServer, endpoint: Uint8Array): void;
-  writeStream?(relay: number, bytes: Uint8Array, offset: number, length: number, data: boolean): void;
-  closeStream?(relay: number): void;
-}
-
-export interface GathererOptions {
-  readonly digests: Digests;
-  readonly random: (out: Uint8Array) => void;
-  readonly transactions: StunTransactions;
-  readonly limits: GatherLimits;
-  readonly turn: Partial<TurnLimits> | undefined;
-  readonly loopback: boolean;
-  readonly streams: StreamOpener;
-  readonly handlers: GathererHandlers;
-}
 
 /** A TURN server and what became of it. `id` names it for ever, its base only one allocation. */
 interface Relay {
@@ -407,13 +359,4 @@ export class Gatherer {
     this.#toldGathered = true;
     this.#handlers.gathered(now);
   }
-}
-
-function isSameServer(a: TurnServer, b: TurnServer): boolean {
-  return (
-    a.transport === b.transport &&
-    a.name === b.name &&
-    a.family === b.family &&
-    sameEndpoint(a.endpoint, 0, b.endpoint, 0)
-  );
 }

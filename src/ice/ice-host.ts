@@ -3,7 +3,6 @@
  * requests in flight, and who gets which message.
  */
 
-import type { Digests } from '../crypto/digests.js';
 import { endpointFamily, sameEndpoint } from '../packet/endpoint.js';
 import { DeadlineHeap } from '../wireguard/deadline-heap.js';
 import type { LocalCandidate } from './candidate.js';
@@ -14,48 +13,16 @@ import {
   DATAGRAM_UNKNOWN,
   DATAGRAM_WIREGUARD,
 } from './demultiplex.js';
-import { Gatherer, type TurnServer } from './gatherer.js';
+import { Gatherer } from './gatherer.js';
 import { IceAgent } from './ice-agent.js';
 import type { IceHandlers } from './ice-agent-options.js';
-import { GATHER_LIMITS, type GatherLimits, ICE_LIMITS, type IceLimits } from './ice-limits.js';
+import type { IceHostHandlers, IceHostOptions } from './ice-host-options.js';
+import { GATHER_LIMITS, ICE_LIMITS } from './ice-limits.js';
 import type { LocalBase, LocalBases } from './local-base.js';
 import { CLASS_INDICATION, CLASS_REQUEST, METHOD_BINDING, USERNAME } from './stun-constants.js';
 import { checkFingerprint } from './stun-integrity.js';
 import { STUN_TIMING, StunTransactions } from './stun-transactions.js';
 import { StunView } from './stun-view.js';
-import type { TurnClient } from './turn-client.js';
-import type { TurnLimits } from './turn-limits.js';
-
-export interface IceHostHandlers {
-  /** Sends a datagram from the socket that is shared with WireGuard. */
-  send(to: Uint8Array, toAt: number, bytes: Uint8Array, offset: number, length: number): void;
-  /** A datagram that is none of STUN's came through a relay; `base` is the relay's. */
-  relayed(
-    base: number,
-    from: Uint8Array,
-    fromAt: number,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    now: number,
-  ): void;
-  /** Opens a stream to a TURN server (TCP, TLS) in place of the relay's one before; see `streamOpened`. */
-  openStream?(relay: number, server: TurnServer, endpoint: Uint8Array): void;
-  /** Writes a whole message; one that is `data` may be dropped, others must arrive. */
-  writeStream?(relay: number, bytes: Uint8Array, offset: number, length: number, data: boolean): void;
-  closeStream?(relay: number): void;
-  /** A relay's state or reason has changed. */
-  relayChanged?(relay: number, client: TurnClient, now: number): void;
-}
-
-export interface IceHostOptions {
-  readonly digests: Digests;
-  readonly random: (out: Uint8Array) => void;
-  readonly handlers: IceHostHandlers;
-  readonly limits?: Partial<IceLimits>;
-  readonly gather?: Partial<GatherLimits>;
-  readonly turn?: Partial<TurnLimits>;
-}
 
 export class IceHostCounters {
   /** STUN messages that nobody here had asked for or could be asked by. */

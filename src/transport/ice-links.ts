@@ -2,7 +2,7 @@
 
 import type { Digests } from '../crypto/digests.js';
 import { DATAGRAM_WIREGUARD } from '../ice/demultiplex.js';
-import type { StreamOpener } from '../ice/gatherer.js';
+import type { StreamOpener } from '../ice/gather-options.js';
 import { IceHost } from '../ice/ice-host.js';
 import type { GatherLimits, IceLimits } from '../ice/ice-limits.js';
 import { IceSignaling, type SignalData, type SignalType } from '../ice/signaling.js';

@@ -2,7 +2,7 @@
 
 import { PortableDigests } from '../../../src/crypto/portable-digests.js';
 import { formatCandidate } from '../../../src/ice/candidate-text.js';
-import type { TurnServer } from '../../../src/ice/gatherer.js';
+import type { TurnServer } from '../../../src/ice/gather-options.js';
 import type { IceAgent } from '../../../src/ice/ice-agent.js';
 import { IceHost } from '../../../src/ice/ice-host.js';
 import type { IceLimits } from '../../../src/ice/ice-limits.js';
