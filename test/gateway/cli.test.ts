@@ -79,7 +79,8 @@ async function start(name: string, file: string, ...options: string[]) {
 
 let names = 0;
 /** Interface names are shared by the whole machine (one directory of sockets for root). */
-const freshName = () => `cbt${(process.pid % 100_000).toString(36)}-${names++}`;
+// Not as the lab names its own (test/lab/lab.ts): it sweeps away what looks like the socket of a run that is over.
+const freshName = () => `gwt${(process.pid % 100_000).toString(36)}-${names++}`;
 
 // Made for this file; no other gateway has ever used them.
 const PRIVATE = 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=';
