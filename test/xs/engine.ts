@@ -10,7 +10,7 @@ const VERSION = '0.15.0';
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/xsnap/', import.meta.url));
 const WORKER = join(CACHE, 'node_modules', XSNAP, 'xsnap-native/xsnap/build/bin/lin/release/xsnap-worker');
 /** Longest time one test file may take, ms. */
-const LIMIT = 120_000;
+const LIMIT = 600_000;
 
 /** The worker's path. Its package compiles it with make and a C compiler, so it is no dependency of this project. */
 export function requireEngine(): string {
