@@ -282,8 +282,9 @@ export class Hub implements SessionHandler {
  * when none says so: there TCP's own acknowledgements are packets of 140 bytes, and the data budget is the same.
  */
 function intervalOf({ settings }: GatewayRow, options: ControlOptions, inTunnel: boolean): number {
-  const usual = inTunnel ? Math.min(LONGEST_HEARTBEAT, 2 * options.heartbeat) : options.heartbeat;
-  if (settings?.state !== 'pending' && settings?.state !== 'confirmed') return usual;
+  const inItsPlace = (usual: number): number => (inTunnel ? Math.min(LONGEST_HEARTBEAT, 2 * usual) : usual);
+  if (settings?.state !== 'pending' && settings?.state !== 'confirmed') return inItsPlace(options.heartbeat);
   const { heartbeat, metered } = settings.settings;
-  return typeof heartbeat === 'number' ? heartbeat : metered === true ? METERED_HEARTBEAT : usual;
+  if (typeof heartbeat === 'number') return heartbeat;
+  return inItsPlace(metered === true ? METERED_HEARTBEAT : options.heartbeat);
 }
