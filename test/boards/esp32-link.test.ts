@@ -38,7 +38,9 @@ describe.skipIf(lacking)(`linking for chips${lacking ? ` (skipped: ${lacking})` 
     expect(modules.filter((word) => !preloaded.has(word))).toEqual([]);
     // Functions in C that the program names but no file has would only be missed by the IDF's linker.
     const named = new Set(
-      [...linked.matchAll(/\b(xs_(?:tunnel|uplink|store|chip|name_server|primitives)_\w+)/g)].map(([, word]) => word),
+      [...linked.matchAll(/\b(xs_(?:tunnel|uplink|store|chip|name_server|tls|primitives)_\w+)/g)].map(
+        ([, word]) => word,
+      ),
     );
     expect(named.size).toBeGreaterThan(30);
     const sources = ['boards/native', 'boards/native/esp32'].flatMap((folder) =>
