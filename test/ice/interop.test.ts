@@ -32,8 +32,9 @@ for (const kind of Object.keys(PEERS) as PeerKind[]) {
 
     beforeAll(async () => {
       lab = await NatLab.open();
-      command = preparePeer(kind);
-    });
+      command = preparePeer(kind, lab.lab.subdirectory('peer'));
+      // Go compiles pion and the standard library the first time.
+    }, 180_000);
     afterEach(() => {
       for (const one of closing.splice(0)) one.close();
     });

@@ -28,36 +28,18 @@ export interface CoturnOptions {
 export class Coturn {
   readonly port: number;
   readonly tlsPort: number;
-  readonly folder = mkdtempSync(join(tmpdir(), 'cloudbridge-coturn-'));
   readonly #options: CoturnOptions;
+  #folder = '';
   #process: ChildProcess | undefined;
 
   constructor(options: CoturnOptions) {
     this.#options = options;
     this.port = options.port;
     this.tlsPort = options.port + 1;
-    const { folder } = this;
-    execFileSync(
-      'openssl',
-      [
-        ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost'.split(
-          ' ',
-        ),
-        ...[
-          '-addext',
-          'subjectAltName=DNS:localhost',
-          '-keyout',
-          join(folder, 'key'),
-          '-out',
-          join(folder, 'cert'),
-        ],
-      ],
-      { stdio: 'ignore' },
-    );
   }
 
   get certificate(): string {
-    return readFileSync(join(this.folder, 'cert'), 'utf8');
+    return readFileSync(join(this.#folder, 'cert'), 'utf8');
   }
 
   /** Credentials that end in so many seconds. */
@@ -66,7 +48,9 @@ export class Coturn {
   }
 
   async start(): Promise<void> {
-    const { folder, port, tlsPort } = this;
+    const { port, tlsPort } = this;
+    if (this.#folder === '') this.#prepare();
+    const folder = this.#folder;
     const { settings = [], addresses = ['127.0.0.1'] } = this.#options;
     const lines = [
       ...addresses.flatMap((address) => [`listening-ip=${address}`, `relay-ip=${address}`]),
@@ -113,7 +97,31 @@ export class Coturn {
 
   async close(): Promise<void> {
     await this.kill();
-    rmSync(this.folder, { recursive: true, force: true });
+    if (this.#folder !== '') rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder = '';
+  }
+
+  /** A folder of its own with a certificate. */
+  #prepare(): void {
+    const folder = mkdtempSync(join(tmpdir(), 'cloudbridge-coturn-'));
+    this.#folder = folder;
+    execFileSync(
+      'openssl',
+      [
+        ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost'.split(
+          ' ',
+        ),
+        ...[
+          '-addext',
+          'subjectAltName=DNS:localhost',
+          '-keyout',
+          join(folder, 'key'),
+          '-out',
+          join(folder, 'cert'),
+        ],
+      ],
+      { stdio: 'ignore' },
+    );
   }
 
   #inside(...command: string[]): string[] {

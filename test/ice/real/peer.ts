@@ -4,8 +4,6 @@
  */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -16,19 +14,19 @@ const FOLDER = fileURLToPath(new URL('./peers/', import.meta.url));
 
 export type PeerKind = 'werift' | 'aioice' | 'libnice' | 'pion';
 
-/** Compiles what has to be compiled; the command that runs the peer. */
-export function preparePeer(kind: PeerKind): readonly string[] {
+/** Compiles into `folder` what has to be compiled; the command that runs the peer. */
+export function preparePeer(kind: PeerKind, folder: string): readonly string[] {
   if (kind === 'werift') return [process.execPath, join(FOLDER, 'werift.mjs')];
   // Debian's own interpreter: another one before it in PATH does not know Debian's packages.
   if (kind === 'aioice') return ['/usr/bin/python3', join(FOLDER, 'aioice_peer.py')];
-  const program = join(mkdtempSync(join(tmpdir(), 'cloudbridge-ice-peer-')), kind);
+  const program = join(folder, kind);
   if (kind === 'libnice') {
     const flags = execFileSync('pkg-config', ['--cflags', '--libs', 'nice'], { encoding: 'utf8' });
     execFileSync('gcc', ['-o', program, join(FOLDER, 'libnice.c'), ...flags.trim().split(/\s+/)]);
   } else {
     execFileSync('go', ['build', '-o', program, join(FOLDER, 'pion.go')], {
       env: { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOFLAGS: '' },
-      cwd: tmpdir(),
+      cwd: folder,
     });
   }
   return [program];
