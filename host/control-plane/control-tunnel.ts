@@ -147,7 +147,9 @@ export class ControlTunnel {
     writeFileSync(file, `${[...lines, `Address = ${address}`].join('\n')}\n`, { mode: 0o600 });
     const expose = `tcp:${CONTROL_PORT}=127.0.0.1:${target}`;
     const args = [program, 'up', file, '--name', this.#name, '--mode', 'rootless', '--expose', expose];
-    const child = spawn(process.execPath, [...args, '--state-dir', folder, '--log-format', 'json'], {
+    // It ends with us, however we end.
+    const words = ['--pdeathsig', 'TERM', '--', process.execPath, ...args];
+    const child = spawn('setpriv', [...words, '--state-dir', folder, '--log-format', 'json'], {
       stdio: ['ignore', 'ignore', 'pipe'],
       // The broker's password is nothing to it.
       env: { ...process.env, MQTT_URL: undefined, LOG_LEVEL: 'warn' },
