@@ -9,7 +9,7 @@ KILL_SERIAL2XSBUG =
 KILL_SIMULATOR =
 
 C_FLAGS += -I$(CLOUDBRIDGE)/boards/native/crypto $(shell pkg-config --cflags openssl)
-LINK_LIBRARIES += $(shell pkg-config --libs openssl)
+LINK_LIBRARIES += -ldl
 
 PROGRAM = $(BIN_DIR)/cloudbridge-gateway
 

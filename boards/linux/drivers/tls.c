@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "buffers.h"
+#include "openssl.h"
 
 #define PIN_BYTES 32
 /* A key that the certificate of no authority vouches for is bad in another way than one that is merely not pinned. */
@@ -131,6 +132,7 @@ static int attach_buffers(session *self)
 /* (host, pins, authorities): pins are hashes of 32 bytes each; authorities PEM text or undefined. Whether it worked. */
 void xs_tls_open(xsMachine *the)
 {
+	if (!cb_openssl_load()) xsUnknownError("TLS needs OpenSSL 3, which is not installed: apt-get install libssl3");
 	char host[256];
 	xsmcToStringBuffer(xsArg(0), host, sizeof host);
 	session *self = calloc(1, sizeof *self);
