@@ -197,6 +197,10 @@ export class OffloadPump {
     counters.keepalivesReceived += run[RUN.keepalives];
     counters.badPacket += run[RUN.badPacket];
     const { peer } = keypair;
+    if (run[RUN.datagrams] > 0) {
+      keypair.heard += run[RUN.datagrams];
+      keypair.heardUpTo = run[RUN.upToHigh] * 0x1_0000_0000 + run[RUN.upToLow];
+    }
     peer.noteReceived(keypair, this.#source, 0, run[RUN.datagrams], run[RUN.bytes], run[RUN.packets]);
   }
 

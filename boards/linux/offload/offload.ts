@@ -23,7 +23,10 @@ export const RUN = Object.freeze({
   delivered: 9,
   /** Length of a packet whose source is to be judged; 0: none. */
   asked: 10,
-  fields: 11,
+  /** The greatest counter accepted so far plus one, in two halves. */
+  upToLow: 11,
+  upToHigh: 12,
+  fields: 13,
 });
 export const NEXT_NONE = 0;
 export const NEXT_MALFORMED = 255;

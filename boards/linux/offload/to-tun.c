@@ -13,7 +13,7 @@
 /* Places of the array that `open_run` fills; offload.ts has the same. */
 enum {
 	RUN_NEXT_TYPE, RUN_NEXT_INDEX, RUN_DATAGRAMS, RUN_BYTES, RUN_PACKETS, RUN_KEEPALIVES, RUN_BAD_TAG, RUN_REPLAYED,
-	RUN_BAD_PACKET, RUN_DELIVERED, RUN_ASKED, RUN_FIELDS,
+	RUN_BAD_PACKET, RUN_DELIVERED, RUN_ASKED, RUN_UP_TO_LOW, RUN_UP_TO_HIGH, RUN_FIELDS,
 };
 /* Types of the next message beside those of messages.ts. */
 enum { NEXT_NONE = 0, NEXT_MALFORMED = 255 };
@@ -157,6 +157,8 @@ void xs_offload_open_run(xsMachine *the)
 		}
 		run[RUN_DATAGRAMS]++;
 		run[RUN_BYTES] += length;
+		run[RUN_UP_TO_LOW] = (uint32_t)session->greatest;
+		run[RUN_UP_TO_HIGH] = (uint32_t)(session->greatest >> 32);
 		if (opened == 0) {
 			run[RUN_KEEPALIVES]++;
 			continue;
