@@ -11,6 +11,7 @@ import type { Device } from '../../../src/wireguard/device.js';
 import type { Keypair } from '../../../src/wireguard/keypair.js';
 import { messageType, TYPE_DATA } from '../../../src/wireguard/messages.js';
 import type { Peer } from '../../../src/wireguard/peer.js';
+import { PROBE_BYTES, probeId, probeKind } from '../../../src/wireguard/probe.js';
 import { errorText } from '../drivers/system-error.js';
 import type { Tun } from '../drivers/tun.js';
 import type { Udp } from '../drivers/udp.js';
@@ -205,16 +206,29 @@ export class OffloadPump {
   }
 
   #open(keypair: Keypair, index: number): void {
-    const device = this.#device;
     const run = this.#run;
     let verdict = NOT_ASKED;
     for (;;) {
       this.#offload.openRun(keypair.slot, index, verdict, this.#header, this.#runBuffer);
       const asked = run[RUN.asked];
       if (asked === 0) return;
-      const known = device.routeSource(this.#header, 0, asked) === keypair.peer;
-      if (!known) device.counters.wrongSource++;
-      verdict = known ? ACCEPTED : REFUSED;
+      verdict = this.#judge(keypair.peer, asked);
     }
+  }
+
+  /** What becomes of the packet whose beginning is in `#header`. */
+  #judge(peer: Peer, length: number): number {
+    const header = this.#header;
+    const { counters } = this.#device;
+    // Shorter than every packet.
+    if (length === PROBE_BYTES) {
+      const kind = probeKind(header, 0, length);
+      if (kind === 0) counters.badPacket++;
+      else peer.probed(kind, probeId(header, 0), this.#source, 0);
+      return REFUSED;
+    }
+    if (this.#device.routeSource(header, 0, length) === peer) return ACCEPTED;
+    counters.wrongSource++;
+    return REFUSED;
   }
 }

@@ -15,6 +15,9 @@ enum {
 	RUN_NEXT_TYPE, RUN_NEXT_INDEX, RUN_DATAGRAMS, RUN_BYTES, RUN_PACKETS, RUN_KEEPALIVES, RUN_BAD_TAG, RUN_REPLAYED,
 	RUN_BAD_PACKET, RUN_DELIVERED, RUN_ASKED, RUN_UP_TO_LOW, RUN_UP_TO_HIGH, RUN_FIELDS,
 };
+/* src/wireguard/probe.ts */
+#define PROBE_BYTES 16
+
 /* Types of the next message beside those of messages.ts. */
 enum { NEXT_NONE = 0, NEXT_MALFORMED = 255 };
 
@@ -121,6 +124,7 @@ static void deliver(cb_offload *self, uint8_t *packet, size_t length)
  * (slot, index, accept, header, run): opens the messages of the session with this receiver index from where the buffer
  * stands. Stops behind the last of them, or at a packet whose source address is not the known one: its beginning then
  * is in `header`, its length in RUN_ASKED, and the next call says by `accept` whether it is its sender's (1) or not (0).
+ * The same for what may be a probe (src/wireguard/probe.ts), which is never delivered.
  * -1: nothing was asked.
  */
 void xs_offload_open_run(xsMachine *the)
@@ -163,8 +167,14 @@ void xs_offload_open_run(xsMachine *the)
 			run[RUN_KEEPALIVES]++;
 			continue;
 		}
-		run[RUN_PACKETS]++;
 		const size_t inner = ip_length(packet, (size_t)opened);
+		if (inner == 0 && opened == PROBE_BYTES) {
+			memset(header.bytes, 0, HEADER_BYTES);
+			memcpy(header.bytes, packet, PROBE_BYTES);
+			run[RUN_ASKED] = PROBE_BYTES;
+			return;
+		}
+		run[RUN_PACKETS]++;
 		if (inner == 0) {
 			run[RUN_BAD_PACKET]++;
 			continue;

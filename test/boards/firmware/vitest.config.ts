@@ -7,7 +7,7 @@ export default defineConfig({
     root: new URL('../../..', import.meta.url).pathname,
     include: [
       'test/boards/firmware/*.check.ts',
-      'test/lab/{interop,conformance-*,cookies,hostile-wire,router,waiting,wg-tools}.test.ts',
+      'test/lab/{interop,conformance-*,cookies,hostile-wire,router,waiting,wg-tools,probes}.test.ts',
     ],
     env: { GATEWAY_ENGINE: 'xs' },
     pool: 'forks',
