@@ -15,6 +15,8 @@ export interface AllowedIp {
 export class AllowedIps {
   /** Called after each change; for data planes with a copy of the trees. */
   onChange: (() => void) | undefined;
+  /** Called when somebody is about to be told that the changes are in force. */
+  onSettle: (() => void) | undefined;
   readonly #ipv4 = new PrefixTree(1);
   readonly #ipv6 = new PrefixTree(4);
   readonly #key4 = new Int32Array(1);
@@ -55,6 +57,11 @@ export class AllowedIps {
     this.#ipv4.removeAll(peer.id);
     this.#ipv6.removeAll(peer.id);
     this.onChange?.();
+  }
+
+  /** After this every packet is routed as the changes say, whichever data plane carries it. */
+  settle(): void {
+    this.onSettle?.();
   }
 
   entries(peer: Peer): AllowedIp[] {

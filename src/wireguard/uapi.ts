@@ -138,6 +138,7 @@ export class UapiSession {
   }
 
   #finish(): void {
+    this.#device.allowedIps.settle();
     this.#output.write(`errno=${this.#errno}\n\n`);
     this.#state = 'operation';
     this.#forget();

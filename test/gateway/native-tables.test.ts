@@ -89,7 +89,7 @@ describe('the copy of the routes', () => {
           if (random.below(4) === 0) a.device.allowedIps.remove(some(bytes), prefix, peer);
           else a.device.allowedIps.insert(some(bytes), prefix, peer);
         }
-        shared.publishRoutes();
+        a.device.allowedIps.settle();
         for (let i = 0; i < 100; i++) {
           const bytes = random.pick([4, 16] as const);
           const address = some(bytes);

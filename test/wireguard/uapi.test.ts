@@ -85,6 +85,14 @@ function setUp(overrides: Partial<UapiHost> = {}) {
 const errno = (answer: string) => Number(/errno=(-?\d+)\n\n$/.exec(answer)?.[1]);
 
 describe('get=1', () => {
+  it('tells the routes to settle before it says that they are set', () => {
+    const { device, take, say } = setUp();
+    const answers: string[] = [];
+    device.allowedIps.onSettle = () => answers.push(take());
+    expect(say(`set=1\npublic_key=${PEER}\nallowed_ip=192.0.2.0/24\n\n`)).toBe('errno=0\n\n');
+    expect(answers).toEqual(['']);
+  });
+
   it('answers an empty device with its port alone', () => {
     expect(setUp().say('get=1\n\n')).toBe('listen_port=51820\nerrno=0\n\n');
   });

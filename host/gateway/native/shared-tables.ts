@@ -67,6 +67,7 @@ export class SharedTables implements KeypairObserver, SendCounters {
     this.#rejectAfterTime = device.timing.rejectAfterTime;
     this.#routes = device.allowedIps;
     device.allowedIps.onChange = () => this.#routesChanged();
+    device.allowedIps.onSettle = () => this.#settleRoutes();
     this.publishRoutes();
     for (const peer of device.peers()) {
       this.endpointChanged(peer);
@@ -199,7 +200,7 @@ export class SharedTables implements KeypairObserver, SendCounters {
     }
     this.#pairs.clear();
     this.#condemned.clear();
-    if (this.#routes) this.#routes.onChange = undefined;
+    if (this.#routes) this.#routes.onChange = this.#routes.onSettle = undefined;
   }
 
   #inUse(slot: number): boolean {
@@ -255,9 +256,11 @@ export class SharedTables implements KeypairObserver, SendCounters {
   #routesChanged(): void {
     if (this.#routesStale) return;
     this.#routesStale = true;
-    setImmediate(() => {
-      if (this.#routesStale && !this.#stopped) this.publishRoutes();
-    });
+    setImmediate(() => this.#settleRoutes());
+  }
+
+  #settleRoutes(): void {
+    if (this.#routesStale && !this.#stopped) this.publishRoutes();
   }
 
   /** Copies the trees to the set that is not in use, and then makes it the valid one. */
