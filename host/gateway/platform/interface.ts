@@ -15,6 +15,12 @@ import { familyOf, MAIN_TABLE, planRoutes, type RoutePlan } from './routes.js';
 import type { InterfaceSettings } from './tunnel.js';
 import type { UndoList, UndoStep } from './undo.js';
 
+/**
+ * Nobody else is on a point-to-point link who could have the same address, yet an IPv6 address is not to be bound until
+ * the kernel has come round to find that out (RFC 4862 section 5.4).
+ */
+const AT_ONCE = { 4: [], 6: ['nodad'] } as const;
+
 export interface InterfaceContext {
   readonly name: string;
   readonly settings: InterfaceSettings;
@@ -82,7 +88,15 @@ export class TunnelInterface {
   async configure(): Promise<number> {
     const { name, settings, isolated, undo, log } = this.context;
     for (const address of settings.addresses) {
-      await run('ip', [`-${familyOf(address)}`, 'address', 'add', formatPrefix(address), 'dev', name]);
+      await run('ip', [
+        `-${familyOf(address)}`,
+        'address',
+        'add',
+        formatPrefix(address),
+        'dev',
+        name,
+        ...AT_ONCE[familyOf(address)],
+      ]);
     }
     const mtu = settings.mtu ?? (await this.context.measureMtu(settings.endpoints));
     await run('ip', ['link', 'set', 'dev', name, 'mtu', String(mtu), 'up']);
@@ -101,7 +115,15 @@ export class TunnelInterface {
     const after = new Map(addresses.map((one) => [formatPrefix(one), one]));
     for (const [text, address] of after) {
       if (!before.has(text))
-        await run('ip', [`-${familyOf(address)}`, 'address', 'replace', text, 'dev', name]);
+        await run('ip', [
+          `-${familyOf(address)}`,
+          'address',
+          'replace',
+          text,
+          'dev',
+          name,
+          ...AT_ONCE[familyOf(address)],
+        ]);
     }
     await this.setSources(addresses);
     for (const [text, address] of before) {
