@@ -72,12 +72,40 @@ describe('the replay window', () => {
 
   // The kernel's sweeps over the whole window; `then` is tried afterwards.
   const sweeps: [name: string, counters: bigint[], then: [bigint, boolean][]][] = [
-    ['1 up to the window, then 0', upwards(1n, WINDOW), [[0n, true], [0n, false]]], // biome-ignore format: table
-    ['2 up past the window, then 1 and 0', upwards(2n, WINDOW + 1n), [[1n, true], [0n, false]]], // biome-ignore format: table
+    [
+      '1 up to the window, then 0',
+      upwards(1n, WINDOW),
+      [
+        [0n, true],
+        [0n, false],
+      ],
+    ],
+    [
+      '2 up past the window, then 1 and 0',
+      upwards(2n, WINDOW + 1n),
+      [
+        [1n, true],
+        [0n, false],
+      ],
+    ],
     ['from the window down to 0', downwards(WINDOW, 0n), []],
     ['from past the window down to 1, then 0', downwards(WINDOW + 1n, 1n), [[0n, false]]],
-    ['window down to 1, then past it, then 0', downwards(WINDOW, 1n), [[WINDOW + 1n, true], [0n, false]]], // biome-ignore format: table
-    ['window down to 1, then 0, then past it', downwards(WINDOW, 1n), [[0n, true], [WINDOW + 1n, true]]], // biome-ignore format: table
+    [
+      'window down to 1, then past it, then 0',
+      downwards(WINDOW, 1n),
+      [
+        [WINDOW + 1n, true],
+        [0n, false],
+      ],
+    ],
+    [
+      'window down to 1, then 0, then past it',
+      downwards(WINDOW, 1n),
+      [
+        [0n, true],
+        [WINDOW + 1n, true],
+      ],
+    ],
   ];
   it.each(sweeps)('sweeps %s', (_name, counters, then) => {
     const filter = new ReplayFilter();

@@ -17,7 +17,12 @@ describe('published advisories', () => {
     const keypair = a.peer.keypairs.current!;
     const nonces = new Set<bigint>();
     const bodies = new Set<string>();
-    const jumps: [number, number][] = [[0, 1], [0xffff_ffff, 0], [0, 1], [0xffff_ffff, 0x7fff_ffff]]; // biome-ignore format: a list
+    const jumps: [number, number][] = [
+      [0, 1],
+      [0xffff_ffff, 0],
+      [0, 1],
+      [0xffff_ffff, 0x7fff_ffff],
+    ];
     keypair.sendLow = 1;
     for (const [low, high] of jumps) {
       if (BigInt(high) * 2n ** 32n + BigInt(low) > BigInt(keypair.sendHigh) * 2n ** 32n) {

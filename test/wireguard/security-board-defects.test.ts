@@ -25,7 +25,13 @@ import {
 describe('defects known of WireGuard on small boards', () => {
   it('row 1: the inner source, not the destination, must be the peer’s (IPv4)', () => {
     const { world, a, b } = established();
-    const spoofed = [[10, 0, 0, 9], [10, 0, 0, 1], [192, 0, 2, 2], [0, 0, 0, 0], [127, 0, 0, 1]]; // biome-ignore format: a list
+    const spoofed = [
+      [10, 0, 0, 9],
+      [10, 0, 0, 1],
+      [192, 0, 2, 2],
+      [0, 0, 0, 0],
+      [127, 0, 0, 1],
+    ];
     for (const source of spoofed) b.send(ipv4Packet(source, [10, 0, 0, 1], 8));
     world.exchange();
     expect([a.delivered, a.device.counters.wrongSource]).toEqual([[], spoofed.length]);

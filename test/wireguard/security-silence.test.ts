@@ -59,7 +59,6 @@ describe('silence', () => {
       [same, 0],
       [older, 0],
     ] as const) {
-      // biome-ignore format: a table
       world.clock.set(world.clock.monotonic() + 1_000);
       b.receive(from(ATTACKER, b, initiation.message));
       expect(b.take().length).toBe(answers);

@@ -73,7 +73,6 @@ describe('an unanswered initiation', () => {
       [8, 40],
       [88, 116],
     ]) {
-      // biome-ignore format: a table
       expect(new Set(sent.map((d) => Buffer.from(d.bytes.slice(start, end)).toString('hex'))).size).toBe(19);
     }
   });
@@ -215,7 +214,6 @@ describe('handshakes', () => {
       [164_999, 0],
       [165_001, 1],
     ]) {
-      // biome-ignore format: a table
       const { world, a, b, since } = established();
       world.passes = from(b);
       until(world, since + age);

@@ -179,7 +179,6 @@ describe('a batch', () => {
       [15, 100, false],
       [16, 100, true],
     ] as const) {
-      // biome-ignore format: a table
       batch.clear();
       const i = batch.claim(100);
       batch.offset[i] = from;
