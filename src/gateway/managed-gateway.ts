@@ -19,6 +19,7 @@ import type { Device } from '../wireguard/device.js';
 import type { Peer } from '../wireguard/peer.js';
 import { NetworkApplier } from './apply-network.js';
 import { type ControlStatus, controlStatus } from './control-status.js';
+import { managedConfiguration } from './managed-configuration.js';
 
 const PORT = 'listen-port';
 /** Seconds. Peers are mostly behind NATs; the metered profile leaves it off. */
@@ -92,24 +93,7 @@ export class ManagedGateway {
 
   /** What the interface is made of before the control plane was heard: the last good network, without its peers. */
   configuration(listenPort: number): TunnelConfig {
-    const { rotation, configuration, tunnelAddresses } = this.agent;
-    return {
-      interface: {
-        privateKey: rotation.keys.using.privateKey.slice(),
-        listenPort,
-        addresses: tunnelAddresses.map((text) => parseInterfaceAddress(text)!),
-        mtu: configuration.settings.mtu,
-        dnsServers: [],
-        dnsSearch: [],
-        table: 'auto',
-        fwMark: 0,
-        preUp: [],
-        postUp: [],
-        preDown: [],
-        postDown: [],
-      },
-      peers: [],
-    };
+    return managedConfiguration(this.agent, listenPort);
   }
 
   /** The tunnel is up: gives it its peers, then looks for the control plane. */

@@ -9,6 +9,7 @@ import type { RecordValue } from '../../../src/control/shape.js';
 import type { Primitives } from '../../../src/crypto/primitives.js';
 import { NetworkApplier } from '../../../src/gateway/apply-network.js';
 import { type ControlStatus, controlStatus } from '../../../src/gateway/control-status.js';
+import { managedConfiguration } from '../../../src/gateway/managed-configuration.js';
 import type { Enrolment } from '../../../src/identity/enrolment.js';
 import { Login } from '../../../src/identity/login.js';
 import { parseInterfaceAddress, parsePrefix } from '../../../src/packet/address.js';
@@ -110,24 +111,7 @@ export class ManagedTunnel {
 
   /** What the interface is made of, before the control plane was heard: the last good network. */
   async configuration(): Promise<TunnelConfig> {
-    const { rotation, configuration, tunnelAddresses } = this.agent;
-    return {
-      interface: {
-        privateKey: rotation.keys.using.privateKey.slice(),
-        listenPort: await this.#port(),
-        addresses: tunnelAddresses.map((text) => parseInterfaceAddress(text)!),
-        mtu: configuration.settings.mtu,
-        dnsServers: [],
-        dnsSearch: [],
-        table: 'auto',
-        fwMark: 0,
-        preUp: [],
-        postUp: [],
-        preDown: [],
-        postDown: [],
-      },
-      peers: [],
-    };
+    return managedConfiguration(this.agent, await this.#port());
   }
 
   /** The tunnel is up: gives it its peers, then looks for the control plane. */
