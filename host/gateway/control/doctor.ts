@@ -181,6 +181,9 @@ async function mtu(status: GatewayStatus | undefined): Promise<Finding> {
   if (known.length > 0) {
     return { check: 'mtu', verdict: 'good', finding: `${finding}; whole to ${known.join(', ')}` };
   }
+  if (status.peers.length === 0) {
+    return { check: 'mtu', verdict: 'unknown', finding: `${finding}; there are no peers yet` };
+  }
   const why = 'no peer’s host answers a ping, so the way there was not measured';
   const remedy = 'let ICMP echo pass, and install ping (Debian: apt install iputils-ping)';
   return { check: 'mtu', verdict: 'unknown', finding: `${finding}; ${why}`, remedy };
